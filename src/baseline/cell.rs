@@ -1,0 +1,466 @@
+//! One minute of one account, while it is open: only order-free state (integer sums and counts,
+//! minima, maxima, smallest-k sets), so that any arrival order gives the same cell.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::event::{Access, ConnectionMode, Credential, Operation, Request, Resource};
+use crate::ids::Text;
+use crate::intel::view::{AddressClass, AddressInfo, Country};
+use crate::limits;
+use crate::time::Timestamp;
+
+/// The smallest `K` values seen: bounded and independent of arrival order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SmallestSet<T: Ord, const K: usize> {
+    values: Vec<T>,
+    /// How many distinct insertions fell out or were refused (a lower bound of what is missing).
+    pub dropped: bool,
+}
+
+impl<T: Ord + Clone, const K: usize> SmallestSet<T, K> {
+    /// Empty.
+    pub fn new() -> Self {
+        SmallestSet { values: Vec::new(), dropped: false }
+    }
+    /// Adds `value` unless known or larger than all kept when full.
+    pub fn insert(&mut self, value: &T) {
+        match self.values.binary_search(value) {
+            Ok(_) => {}
+            Err(at) if at < K => {
+                if self.values.len() == K {
+                    self.values.pop();
+                    self.dropped = true;
+                }
+                self.values.insert(at, value.clone());
+            }
+            Err(_) => self.dropped = true,
+        }
+    }
+    /// Merges another set.
+    pub fn merge(&mut self, other: &Self) {
+        for value in &other.values {
+            self.insert(value);
+        }
+        self.dropped |= other.dropped;
+    }
+    /// Kept values, ascending.
+    pub fn as_slice(&self) -> &[T] {
+        &self.values
+    }
+}
+
+/// A network as egress and location see it: never a single address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Network {
+    /// Class of its addresses.
+    pub class: AddressClass,
+    /// Country, where known.
+    pub country: Option<Country>,
+    /// Autonomous system, where known.
+    pub asn: Option<u32>,
+}
+
+impl Network {
+    /// The network of an address.
+    pub fn of(info: &AddressInfo) -> Network {
+        Network { class: info.class, country: info.country, asn: info.asn }
+    }
+}
+
+/// Operation classes with an egress stream of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EgressClass {
+    /// Queries.
+    Query = 0,
+    /// Point reads.
+    PointRead = 1,
+    /// Feeds other than the change feed.
+    Feed = 2,
+}
+
+/// Sums of one egress stream in one cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamSums {
+    /// Σ response bytes.
+    pub bytes: u64,
+    /// Σ (response bytes² >> 10), saturating.
+    pub squares: u64,
+    /// Responses.
+    pub count: u64,
+}
+
+impl StreamSums {
+    /// Adds another cell's sums.
+    pub fn add(&mut self, other: &StreamSums) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.squares = self.squares.saturating_add(other.squares);
+        self.count = self.count.saturating_add(other.count);
+    }
+}
+
+/// Who made requests: the unit that detectors judge. With `ip: None` and a routable network it
+/// is a pool of many addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallerKey {
+    /// Address; `None` for private callers without one and for pools.
+    pub ip: Option<IpAddr>,
+    /// Its network.
+    pub network: Network,
+    /// Client family.
+    pub family: Text,
+    /// Credential.
+    pub credential: Credential,
+    /// Requests that the service made itself: shown, never judged, never teaching places.
+    pub internal: bool,
+}
+
+/// What one caller did in one cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallerRow {
+    /// Requests.
+    pub requests: u64,
+    /// Requests whose credential was accepted.
+    pub authenticated: u64,
+    /// Refused requests (401, 403).
+    pub refused: u64,
+    /// Successful requests on documents that returned bytes of data.
+    pub data_reads: u64,
+    /// Reads of databases, containers and other structure.
+    pub structure_reads: u64,
+    /// Deletes.
+    pub deletes: u64,
+    /// Bytes of data returned (egress as defined in the egress facet).
+    pub bytes: u64,
+    /// Largest single response of these, bytes.
+    pub bytes_max: u64,
+    /// Smallest and largest event time, with the activity id of each (0 if none).
+    pub first: (Timestamp, u128),
+    /// See `first`.
+    pub last: (Timestamp, u128),
+    /// Statuses seen.
+    pub statuses: SmallestSet<i32, 8>,
+    /// Operations as logged.
+    pub operations: SmallestSet<Text, { limits::ROW_NAMES_MAX }>,
+    /// Full user agents.
+    pub agents: SmallestSet<Text, { limits::ROW_NAMES_MAX }>,
+    /// Databases.
+    pub databases: SmallestSet<Text, { limits::ROW_NAMES_MAX }>,
+    /// Containers.
+    pub containers: SmallestSet<Text, { limits::ROW_NAMES_MAX }>,
+    /// Connection modes: bit 0 gateway, bit 1 direct.
+    pub connection_bits: u8,
+    /// The address stands in a list at some time.
+    pub listed_ever: bool,
+    /// Some of it arrived after its cell had closed.
+    pub late: bool,
+}
+
+impl CallerRow {
+    fn new() -> CallerRow {
+        CallerRow {
+            requests: 0,
+            authenticated: 0,
+            refused: 0,
+            data_reads: 0,
+            structure_reads: 0,
+            deletes: 0,
+            bytes: 0,
+            bytes_max: 0,
+            first: (Timestamp::MAX, u128::MAX),
+            last: (Timestamp::MIN, 0),
+            statuses: SmallestSet::new(),
+            operations: SmallestSet::new(),
+            agents: SmallestSet::new(),
+            databases: SmallestSet::new(),
+            containers: SmallestSet::new(),
+            connection_bits: 0,
+            listed_ever: false,
+            late: false,
+        }
+    }
+
+    fn add(&mut self, time: Timestamp, r: &Request, listed_ever: bool) {
+        self.requests = self.requests.saturating_add(r.count);
+        match r.access {
+            Access::Success | Access::Authenticated => self.authenticated += r.count,
+            Access::Refused => self.refused += r.count,
+            Access::Unknown => {}
+        }
+        if let Some(bytes) = egress_bytes(r) {
+            self.data_reads += r.count;
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.bytes_max = self.bytes_max.max(r.response_bytes_max);
+        }
+        if r.resource == Resource::Structure
+            && matches!(r.operation, Operation::Read | Operation::ReadFeed | Operation::Query)
+        {
+            self.structure_reads += r.count;
+        }
+        if r.operation == Operation::Delete {
+            self.deletes += r.count;
+        }
+        let id = r.activity_id.unwrap_or_default();
+        self.first = self.first.min((time, id));
+        self.last = self.last.max((time, id));
+        self.statuses.insert(&r.status);
+        self.operations.insert(&r.operation_name);
+        if !r.user_agent.is_empty() {
+            self.agents.insert(&r.user_agent);
+        }
+        if !r.database.is_empty() {
+            self.databases.insert(&r.database);
+        }
+        if !r.container.is_empty() {
+            self.containers.insert(&r.container);
+        }
+        self.connection_bits |= match r.connection {
+            ConnectionMode::Gateway => 1,
+            ConnectionMode::Direct => 2,
+            ConnectionMode::Unknown => 0,
+        };
+        self.listed_ever |= listed_ever;
+    }
+
+    /// Folds another row in (pooling, or widening a window over several cells).
+    pub fn merge(&mut self, other: &CallerRow) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.authenticated += other.authenticated;
+        self.refused += other.refused;
+        self.data_reads += other.data_reads;
+        self.structure_reads += other.structure_reads;
+        self.deletes += other.deletes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.bytes_max = self.bytes_max.max(other.bytes_max);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.statuses.merge(&other.statuses);
+        self.operations.merge(&other.operations);
+        self.agents.merge(&other.agents);
+        self.databases.merge(&other.databases);
+        self.containers.merge(&other.containers);
+        self.connection_bits |= other.connection_bits;
+        self.listed_ever |= other.listed_ever;
+        self.late |= other.late;
+    }
+}
+
+/// Bytes of data that a request took out, or `None` if it took none: successful reads, queries and
+/// feeds on documents. Metadata resource types are excluded; change-feed reads are a lane of
+/// their own ([`Cell::change_feed`]) and count as data for the caller.
+pub fn egress_bytes(r: &Request) -> Option<u64> {
+    let reads = matches!(r.operation, Operation::Query | Operation::Read | Operation::ReadFeed);
+    (reads && r.resource == Resource::Document && r.access == Access::Success)
+        .then_some(r.response_bytes)
+}
+
+fn egress_class(r: &Request) -> EgressClass {
+    match r.operation {
+        Operation::Query => EgressClass::Query,
+        Operation::ReadFeed => EgressClass::Feed,
+        _ => EgressClass::PointRead,
+    }
+}
+
+/// One open minute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cell {
+    /// Egress by operation class, indexed by [`EgressClass`]; the total is their sum.
+    pub streams: [StreamSums; 3],
+    /// The change-feed lane.
+    pub change_feed: StreamSums,
+    /// Callers: at most [`limits::CELL_CALLERS_MAX`] exact ones (those with the smallest rank)
+    /// and [`limits::CELL_NETWORKS_MAX`] pools, each with its rank.
+    callers: Vec<(u64, CallerKey, CallerRow)>,
+    pools: Vec<(u64, CallerKey, CallerRow)>,
+    /// Everything that fell out of the pools.
+    pub overflow_requests: u64,
+    /// Requests, all.
+    pub requests: u64,
+    /// Throttled requests (429).
+    pub throttled: u64,
+    /// Errors 400 (innocent or not).
+    pub bad_requests: u64,
+    /// Log categories seen (bits of [`crate::event::Category::bit`]).
+    pub categories: u16,
+    /// Key operations of the Activity log on this account.
+    pub key_operations: BTreeSet<super::principals::KeyOperation>,
+    /// Key operations that did not fit.
+    pub key_operations_dropped: u64,
+}
+
+impl Cell {
+    /// Adds one request (or aggregated row).
+    pub fn add_request(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
+        self.requests = self.requests.saturating_add(r.count);
+        self.categories |= r.category.bit();
+        match r.status {
+            429 => self.throttled += r.count,
+            400 => self.bad_requests += r.count,
+            _ => {}
+        }
+        if let Some(bytes) = egress_bytes(r) {
+            let sums = StreamSums { bytes, squares: square_sum(r), count: r.count };
+            if r.change_feed {
+                self.change_feed.add(&sums)
+            } else {
+                self.streams[egress_class(r) as usize].add(&sums)
+            }
+        }
+        self.add_caller(time, r, info);
+    }
+
+    fn add_caller(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
+        let rank = caller_rank(r, info);
+        if let Some((_, _, row)) = self.callers.iter_mut().find(|(k, _, _)| *k == rank) {
+            row.add(time, r, info.listed_ever);
+            return;
+        }
+        let key = CallerKey {
+            ip: r.client_ip,
+            network: Network::of(info),
+            family: r.client_family.clone(),
+            credential: r.credential.clone(),
+            internal: r.internal,
+        };
+        let mut row = CallerRow::new();
+        row.add(time, r, info.listed_ever);
+        insert_ranked(
+            &mut self.callers,
+            (rank, key, row),
+            limits::CELL_CALLERS_MAX,
+            &mut |(_, key, row)| {
+                let pool = CallerKey { ip: None, ..key };
+                let rank = pool_rank(&pool);
+                if let Some((_, _, into)) = self.pools.iter_mut().find(|(k, _, _)| *k == rank) {
+                    into.merge(&row);
+                } else {
+                    let overflow = &mut self.overflow_requests;
+                    insert_ranked(
+                        &mut self.pools,
+                        (rank, pool, row),
+                        limits::CELL_NETWORKS_MAX,
+                        &mut |(_, _, row)| {
+                            *overflow += row.requests;
+                        },
+                    );
+                }
+            },
+        );
+    }
+
+    /// Adds one key operation of the Activity log.
+    pub fn add_key_operation(&mut self, operation: super::principals::KeyOperation) {
+        self.categories |= crate::event::Category::Activity.bit();
+        self.key_operations.insert(operation);
+        if self.key_operations.len() > limits::CELL_KEY_OPERATIONS_MAX {
+            self.key_operations.pop_last();
+            self.key_operations_dropped += 1;
+        }
+    }
+
+    /// Exact callers and pools, in rank order (a hash: stable, without meaning).
+    pub fn callers(&self) -> impl Iterator<Item = (&CallerKey, &CallerRow)> {
+        self.callers.iter().chain(&self.pools).map(|(_, k, r)| (k, r))
+    }
+
+    /// Total egress of the three streams.
+    pub fn total(&self) -> StreamSums {
+        let mut total = StreamSums::default();
+        for s in &self.streams {
+            total.add(s);
+        }
+        total
+    }
+
+    /// Marks every caller as late (a record that came after its cell had closed).
+    pub fn mark_late(&mut self) {
+        for (_, _, row) in self.callers.iter_mut().chain(&mut self.pools) {
+            row.late = true;
+        }
+    }
+
+    /// Heap bytes, for the memory budget.
+    pub fn heap_bytes(&self) -> usize {
+        (self.callers.capacity() + self.pools.capacity()) * size_of::<(u64, CallerKey, CallerRow)>()
+            + self.callers.iter().chain(&self.pools).map(|(_, _, r)| row_heap(r)).sum::<usize>()
+            + self.key_operations.len() * size_of::<super::principals::KeyOperation>()
+    }
+}
+
+fn row_heap(r: &CallerRow) -> usize {
+    (r.operations.as_slice().len()
+        + r.agents.as_slice().len()
+        + r.databases.as_slice().len()
+        + r.containers.as_slice().len())
+        * size_of::<Text>()
+        + r.statuses.as_slice().len() * 4
+}
+
+/// Σ len² >> 10 of a row. For an aggregated row the sizes are unknown: the mean square is at
+/// least the squared mean, and one response of the maximum is certain.
+fn square_sum(r: &Request) -> u64 {
+    let square = |b: u64| (u128::from(b) * u128::from(b)) >> 10;
+    if r.count <= 1 {
+        return square(r.response_bytes).min(u128::from(u64::MAX)) as u64;
+    }
+    let rest = r.response_bytes.saturating_sub(r.response_bytes_max);
+    let mean = rest / (r.count - 1);
+    (square(r.response_bytes_max) + square(mean) * u128::from(r.count - 1))
+        .min(u128::from(u64::MAX)) as u64
+}
+
+/// Keeps the `max` rows of smallest rank, hands the one that falls out to `spill`. The final
+/// content does not depend on arrival order: the largest kept rank only ever falls, so whatever
+/// was spilled once stays out.
+fn insert_ranked<R>(
+    rows: &mut Vec<(u64, CallerKey, R)>,
+    row: (u64, CallerKey, R),
+    max: usize,
+    spill: &mut dyn FnMut((u64, CallerKey, R)),
+) {
+    let at = rows.partition_point(|(k, _, _)| *k < row.0);
+    rows.insert(at, row);
+    if rows.len() > max
+        && let Some(last) = rows.pop()
+    {
+        spill(last);
+    }
+}
+
+/// A caller's rank: a hash of who it is, with listed addresses first so that they are never
+/// pooled.
+fn caller_rank(r: &Request, info: &AddressInfo) -> u64 {
+    let mut h = xxhash_rust::xxh3::Xxh3::with_seed(u64::from(r.internal));
+    match r.client_ip {
+        Some(IpAddr::V4(a)) => h.update(&a.octets()),
+        Some(IpAddr::V6(a)) => h.update(&a.octets()),
+        None => h.update(b"-"),
+    }
+    h.update(r.client_family.as_bytes());
+    hash_credential(&mut h, &r.credential);
+    let hash = h.digest() >> 1;
+    if info.listed_ever { hash } else { hash | (1 << 63) }
+}
+
+fn pool_rank(key: &CallerKey) -> u64 {
+    let mut h = xxhash_rust::xxh3::Xxh3::with_seed(u64::from(key.internal));
+    h.update(&[key.network.class as u8]);
+    h.update(&key.network.country.map_or([0; 2], |c| c.0));
+    h.update(&key.network.asn.unwrap_or(0).to_le_bytes());
+    h.update(key.family.as_bytes());
+    hash_credential(&mut h, &key.credential);
+    h.digest()
+}
+
+fn hash_credential(h: &mut xxhash_rust::xxh3::Xxh3, credential: &Credential) {
+    match credential {
+        Credential::Key(kind) => h.update(&[1, *kind as u8]),
+        Credential::Entra(principal) => {
+            h.update(&[2]);
+            h.update(principal.as_str().as_bytes());
+        }
+        Credential::ResourceToken => h.update(&[3]),
+        Credential::System => h.update(&[4]),
+        Credential::Unknown => h.update(&[5]),
+    }
+}

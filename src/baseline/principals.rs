@@ -1,0 +1,56 @@
+//! Who lists this account's keys, from where, how often and in which pattern.
+use std::net::IpAddr;
+
+use crate::event::{CredentialOperation, Outcome, PrincipalType};
+use crate::ids::{PrincipalId, Text};
+use crate::intel::view::AddressInfo;
+use crate::time::Timestamp;
+
+/// One key operation on this account, as a cell holds it. Ordered by (time, digest), so that the
+/// smallest ones that a bounded cell keeps do not depend on arrival order.
+#[derive(Clone, Debug)]
+pub struct KeyOperation {
+    /// Event time.
+    pub time: Timestamp,
+    /// Hash of the record.
+    pub digest: u128,
+    /// Correlation id: Start and terminal record share it (with operation and target).
+    pub correlation_id: Text,
+    /// Which operation.
+    pub operation: CredentialOperation,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// Who.
+    pub principal: PrincipalId,
+    /// Name for people.
+    pub principal_name: Text,
+    /// Kind of principal.
+    pub principal_type: PrincipalType,
+    /// Guest of the tenant.
+    pub guest: bool,
+    /// Application.
+    pub app_id: Text,
+    /// Role.
+    pub role: Text,
+    /// Address.
+    pub ip: Option<IpAddr>,
+    /// What the address is.
+    pub address: AddressInfo,
+}
+
+impl PartialEq for KeyOperation {
+    fn eq(&self, other: &Self) -> bool {
+        (self.time, self.digest) == (other.time, other.digest)
+    }
+}
+impl Eq for KeyOperation {}
+impl PartialOrd for KeyOperation {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for KeyOperation {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.time, self.digest).cmp(&(other.time, other.digest))
+    }
+}

@@ -1,0 +1,1 @@
+//! Feeds: one small parser a format, loading and verification.

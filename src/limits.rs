@@ -1,0 +1,47 @@
+//! Every named bound of the program, with its why. All input is hostile until decoded.
+
+/// Longest record that is decoded, bytes. Azure caps a resource-log record at about 1 MiB; four
+/// times that leaves room for escaped query text.
+pub const RECORD_BYTES_MAX: usize = 4 << 20;
+/// Deepest JSON nesting that is decoded. Azure's own records reach 6.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Longest path or other string kept from a record, bytes; longer ones are cut at a character.
+pub const STRING_BYTES_MAX: usize = 1024;
+/// Longest user agent kept, bytes.
+pub const USER_AGENT_BYTES_MAX: usize = 256;
+/// Longest query text that is looked at, bytes. Cosmos DB's own limit is 512 KiB.
+pub const QUERY_TEXT_BYTES_MAX: usize = 512 << 10;
+/// Distinct strings that one decoder's interner keeps before it starts afresh.
+pub const INTERNER_ENTRIES_MAX: usize = 65_536;
+/// Refused records kept in `refused.jsonl`; beyond it they are counted only.
+pub const REFUSED_KEPT_MAX: usize = 10_000;
+/// Bytes kept of one refused record.
+pub const REFUSED_BYTES_MAX: usize = 4096;
+/// Files open at once while a blob layout is read, so that `ulimit -n 256` is enough.
+pub const BLOB_FILES_OPEN_MAX: usize = 64;
+/// Files open at once in a k-way merge; beyond it the merge takes several passes.
+pub const MERGE_FILES_OPEN_MAX: usize = 256;
+/// Records decoded, routed and grouped by account at a time. Real traffic needs this many to
+/// give batches that amortise an actor hop.
+pub const CHUNK_RECORDS: usize = 16_384;
+/// Bytes of one chunk, so that large records do not make large chunks.
+pub const CHUNK_BYTES: usize = 32 << 20;
+/// Messages an account actor queues; more makes the router wait.
+pub const MAILBOX_MESSAGES: usize = 16;
+/// Distinct callers kept exactly in one minute cell; the rest are pooled by network.
+pub const CELL_CALLERS_MAX: usize = 24;
+/// Pooled networks kept in one minute cell; the rest fall into one row.
+pub const CELL_NETWORKS_MAX: usize = 16;
+/// Distinct databases, containers, agents … kept in one caller row: the smallest ones, which is
+/// independent of arrival order.
+pub const ROW_NAMES_MAX: usize = 4;
+/// Key operations kept in one minute cell of an account: the smallest by (time, digest).
+pub const CELL_KEY_OPERATIONS_MAX: usize = 64;
+/// Hard bound of one awake account's model, bytes.
+pub const ACCOUNT_BYTES_MAX: usize = 128 << 10;
+/// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.
+pub const PANICS_BEFORE_QUARANTINE: usize = 3;
+/// Window in which panics are counted, milliseconds of event time.
+pub const QUARANTINE_WINDOW_MS: i64 = 600_000;
+/// Digests kept to recognise copies of a record inside the lateness window (two generations).
+pub const DIGESTS_MAX: usize = 1 << 20;

@@ -1,0 +1,1 @@
+//! Small pure numerics: decayed counts, quantiles, hazards, tails, priors, surprise.
