@@ -10,4 +10,5 @@ pub mod location;
 pub mod maturity;
 pub mod principals;
 pub mod prior;
+pub mod published;
 pub mod tempo;

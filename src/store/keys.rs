@@ -1,0 +1,55 @@
+//! Keys of the one tree: a one-letter prefix a kind, then what names the value; numbers
+//! big-endian so that order on disk is order in time.
+use crate::ids::AccountId;
+
+/// Account checkpoints.
+pub const ACCOUNT: &[u8] = b"a/";
+/// Alert lines, by account sequence of delivery.
+pub const ALERT: &[u8] = b"l/";
+/// Display rings.
+pub const RING: &[u8] = b"h/";
+/// Priors by day.
+pub const PRIORS: &[u8] = b"p/";
+/// Directories of principals by day.
+pub const DIRECTORY: &[u8] = b"q/";
+
+/// Checkpoint of an account.
+pub fn account(id: &AccountId) -> Vec<u8> {
+    [ACCOUNT, id.key().as_bytes()].concat()
+}
+/// The desk.
+pub fn desk() -> Vec<u8> {
+    b"d/desk".to_vec()
+}
+/// The tenant model.
+pub fn tenant() -> Vec<u8> {
+    b"t/tenant".to_vec()
+}
+/// The fleet model.
+pub fn fleet() -> Vec<u8> {
+    b"f/fleet".to_vec()
+}
+/// Source positions and the router's watermark.
+pub fn positions() -> Vec<u8> {
+    b"s/positions".to_vec()
+}
+/// The `number`-th alert line.
+pub fn alert(number: u64) -> Vec<u8> {
+    [ALERT, &number.to_be_bytes()].concat()
+}
+/// Priors published at midnight of `day`.
+pub fn priors(day: i64) -> Vec<u8> {
+    [PRIORS, &day.to_be_bytes()].concat()
+}
+/// Directory published at midnight of `day`.
+pub fn directory(day: i64) -> Vec<u8> {
+    [DIRECTORY, &day.to_be_bytes()].concat()
+}
+/// Ring of an account for `day`.
+pub fn ring(id: &AccountId, day: i64) -> Vec<u8> {
+    [RING, id.key().as_bytes(), b"\0", &day.to_be_bytes()].concat()
+}
+/// Prefix of all rings of an account.
+pub fn rings(id: &AccountId) -> Vec<u8> {
+    [RING, id.key().as_bytes(), b"\0"].concat()
+}

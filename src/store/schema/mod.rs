@@ -1,0 +1,1 @@
+//! Persisted forms, apart from the models they mirror. V1 is frozen at the first tagged release.
