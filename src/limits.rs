@@ -41,7 +41,17 @@ pub const CELL_KEY_OPERATIONS_MAX: usize = 64;
 pub const ACCOUNT_BYTES_MAX: usize = 128 << 10;
 /// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.
 pub const PANICS_BEFORE_QUARANTINE: usize = 3;
-/// Window in which panics are counted, milliseconds of event time.
+/// Window in which panics are counted, milliseconds of the monotonic clock.
 pub const QUARANTINE_WINDOW_MS: i64 = 600_000;
 /// Digests kept to recognise copies of a record inside the lateness window (two generations).
 pub const DIGESTS_MAX: usize = 1 << 20;
+/// Events an account applies before the router takes a checkpoint of it in memory, from which a
+/// panicking account is rebuilt.
+pub const JOURNAL_EVENTS_MAX: usize = 256;
+/// Watermark hours without an event after which an idle account is put to sleep.
+pub const IDLE_HOURS: i64 = 26;
+/// Accounts kept awake; beyond it the least recently active ones without open cells sleep.
+pub const AWAKE_ACCOUNTS_MAX: usize = 20_000;
+/// Event time between two ticks, milliseconds: when findings, contributions and published values
+/// change hands.
+pub const TICK_MS: i64 = 3_600_000;

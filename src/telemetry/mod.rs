@@ -1,1 +1,60 @@
-//! telemetry
+//! What the program says of itself: one struct an occurrence, whose `emit` logs it. Levels: error =
+//! lost data or needs a person, warn = unexpected but recovered, info = confirms an act. Never
+//! keys, tokens or query text.
+use crate::ids::AccountId;
+
+/// An account's model panicked; it is rebuilt from its last checkpoint.
+pub struct AccountPanicked<'a> {
+    /// Which.
+    pub account: &'a AccountId,
+}
+
+impl AccountPanicked<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::warn!(account_id = %self.account, "account model panicked, rebuilding it from its last checkpoint");
+    }
+}
+
+/// An account panicked too often and is set aside.
+pub struct AccountQuarantined<'a> {
+    /// Which.
+    pub account: &'a AccountId,
+    /// How many panics.
+    pub panics: usize,
+}
+
+impl AccountQuarantined<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(account_id = %self.account, panics = self.panics, "account quarantined, its events are set aside");
+    }
+}
+
+/// Events were set aside unapplied.
+pub struct BatchDeadLettered<'a> {
+    /// Whose.
+    pub account: &'a AccountId,
+    /// How many.
+    pub events: usize,
+}
+
+impl BatchDeadLettered<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(account_id = %self.account, events = self.events, "events set aside unapplied");
+    }
+}
+
+/// A file could not be read to its end; the run goes on.
+pub struct SourceWarned<'a> {
+    /// What and where.
+    pub message: &'a str,
+}
+
+impl SourceWarned<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::warn!(detail = self.message, "source");
+    }
+}
