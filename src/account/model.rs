@@ -58,3 +58,197 @@ pub struct AccountModel {
     /// Day of the newest published priors that were used (0 = shipped).
     pub(crate) prior_day: i64,
 }
+
+impl AccountModel {
+    /// A model that knows nothing.
+    pub fn new(id: AccountId) -> AccountModel {
+        AccountModel {
+            id,
+            resource_id: None,
+            watermark: Timestamp::MIN,
+            open: BTreeMap::new(),
+            clock: None,
+            last_minute: i64::MIN,
+            slot_open: false,
+            hour_requests: 0,
+            day_active: false,
+            hour_surprise: [0; SURPRISE_LANES],
+            lanes: LaneMemory::default(),
+            location: LocationBaseline::new(),
+            listed: ListedBaseline::new(),
+            egress: EgressBaseline::new(),
+            principals: PrincipalsBaseline::new(),
+            tempo: TempoBaseline::new(),
+            sequence: 0,
+            recent: Vec::new(),
+            records: 0,
+            late_records: 0,
+            prior_day: 0,
+        }
+    }
+
+    /// Whose model it is.
+    pub fn id(&self) -> &AccountId {
+        &self.id
+    }
+
+    /// Applies events in stream order.
+    pub fn apply<'a>(&mut self, events: impl IntoIterator<Item = &'a Routed>, cx: &Context) -> Outcome {
+        let mut out = Outcome::default();
+        for routed in events {
+            if routed.watermark > self.watermark {
+                self.advance(routed.watermark, cx, &mut out);
+            }
+            self.take(routed, cx, &mut out);
+        }
+        out.pending = self.pending();
+        out
+    }
+
+    /// Moves on to `watermark` without an event.
+    pub fn tick(&mut self, watermark: Timestamp, cx: &Context) -> Outcome {
+        let mut out = Outcome::default();
+        if watermark > self.watermark {
+            self.advance(watermark, cx, &mut out);
+        }
+        out.pending = self.pending();
+        out
+    }
+
+    /// Judges open cells as if the watermark passed them, on a copy: an early verdict.
+    pub fn judge_open(&self, cx: &Context) -> Vec<Graded> {
+        let Some(newest) = self.open.keys().next_back().copied().or(self.slot_open.then_some(self.last_minute)) else {
+            return Vec::new();
+        };
+        let slot_end = (newest.div_euclid(SLOT_MINUTES) + 1) * SLOT_MINUTES;
+        let mut copy = self.clone();
+        copy.tick(Timestamp::of_minute(slot_end), cx).findings
+    }
+
+    /// What remains to do when the watermark moves on.
+    fn pending(&self) -> Pending {
+        if !self.open.is_empty() || self.slot_open {
+            return Pending::Cells;
+        }
+        match self.clock {
+            Some(clock) if clock < self.last_day_end() => Pending::DayEnd(Timestamp::of_minute(self.last_day_end())),
+            _ => Pending::Nothing,
+        }
+    }
+
+    /// First minute after the last active day.
+    fn last_day_end(&self) -> i64 {
+        (self.last_minute.div_euclid(1440) + 1).saturating_mul(1440)
+    }
+
+    fn take(&mut self, routed: &Routed, cx: &Context, out: &mut Outcome) {
+        self.records += 1;
+        let event = &routed.event;
+        if let Some(id) = &event.resource_id
+            && self.resource_id.as_ref() != Some(id)
+            && matches!(event.body, Body::Request(_) | Body::Control(_))
+        {
+            self.resource_id = Some(id.clone());
+        }
+        let minute = cell_minute(event);
+        if Timestamp::of_minute(minute + 1) <= self.watermark {
+            self.late_records += 1;
+            let mut cell = Cell::default();
+            add(&mut cell, event, &routed.address);
+            cell.mark_late();
+            self.close_late(minute, cell, cx, out);
+            return;
+        }
+        add(self.open.entry(minute).or_default(), event, &routed.address);
+    }
+
+    fn advance(&mut self, watermark: Timestamp, cx: &Context, out: &mut Outcome) {
+        self.watermark = watermark;
+        while let Some(entry) = self.open.first_entry() {
+            let minute = *entry.key();
+            if Timestamp::of_minute(minute + 1) > watermark {
+                break;
+            }
+            let cell = entry.remove();
+            self.roll_to(minute, cx, out);
+            self.close_cell(minute, cell, cx, out);
+        }
+        if self.clock.is_some() {
+            self.roll_to(watermark.minute().min(self.last_day_end()), cx, out);
+        }
+    }
+
+    /// Passes every boundary up to the start of `minute`.
+    fn roll_to(&mut self, minute: i64, cx: &Context, out: &mut Outcome) {
+        let Some(mut at) = self.clock else {
+            self.clock = Some(minute);
+            return;
+        };
+        while at < minute {
+            let step = if self.slot_open { SLOT_MINUTES } else { 60 };
+            let boundary = (at.div_euclid(step) + 1) * step;
+            if boundary > minute {
+                at = minute;
+                break;
+            }
+            at = boundary;
+            if self.slot_open {
+                self.close_slot(Timestamp::of_minute(at), cx, out);
+            }
+            if at % 60 == 0 {
+                self.close_hour(at / 60 - 1, cx, out);
+            }
+            if at % 1440 == 0 {
+                self.close_day(at / 1440 - 1, cx, out);
+            }
+        }
+        self.clock = Some(at.max(minute));
+    }
+}
+
+/// The minute whose cell takes an event. An aggregated row speaks at the end of its interval, when
+/// it is known whether single requests cover the same time.
+fn cell_minute(event: &Event) -> i64 {
+    let ends = match &event.body {
+        Body::Request(r) if r.interval_ms > 0 => event.time.plus_ms((r.interval_ms - MINUTE_MS).clamp(0, DAY_MS)),
+        _ => event.time,
+    };
+    ends.minute()
+}
+
+fn add(cell: &mut Cell, event: &Event, address: &AddressInfo) {
+    match &event.body {
+        Body::Request(r) => cell.add_request(event.time, r, address),
+        Body::Activity(operation) => {
+            if let Some(key_operation) = key_operation(event, operation, address) {
+                cell.add_key_operation(key_operation);
+            } else if let Some(category) = event.category() {
+                cell.categories |= category.bit();
+            }
+        }
+        Body::Query(_) | Body::Control(_) | Body::Coverage(_) => {
+            if let Some(category) = event.category() {
+                cell.categories |= category.bit();
+            }
+        }
+    }
+}
+
+fn key_operation(event: &Event, operation: &ActivityOperation, address: &AddressInfo) -> Option<KeyOperation> {
+    let credential = operation.credential.filter(|c| c.is_cosmos())?;
+    Some(KeyOperation {
+        time: event.time,
+        digest: event.digest,
+        correlation_id: operation.correlation_id.clone(),
+        operation: credential,
+        outcome: operation.outcome,
+        principal: operation.principal.clone().unwrap_or_else(|| PrincipalId::new("unknown")),
+        principal_name: operation.principal_name.clone(),
+        principal_type: operation.principal_type,
+        guest: operation.guest,
+        app_id: operation.app_id.clone(),
+        role: operation.role.clone(),
+        ip: operation.client_ip,
+        address: address.clone(),
+    })
+}

@@ -205,6 +205,15 @@ impl Router {
         Ok(())
     }
 
+    /// What was said since the last tick, sorted, without one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn harvest(&mut self) -> Result<TickHarvest, StoreError> {
+        self.drain().await?;
+        Ok(self.take_harvest())
+    }
+
     /// Findings from open cells, judged on copies; nothing changes.
     ///
     /// # Errors

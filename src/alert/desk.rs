@@ -1,0 +1,67 @@
+//! The alert desk: one actor that turns graded findings into alert lines. It hears at ticks, in
+//! sorted order, so that neither threads nor batches can change what it writes.
+use actix::prelude::*;
+
+use super::Alert;
+use super::dedup::{DeskState, Lane, Sequence};
+use crate::account::message::Graded;
+use crate::profile::TimeProfile;
+use crate::time::Timestamp;
+
+/// The actor.
+pub struct DeskActor {
+    state: DeskState,
+    rules: TimeProfile,
+}
+
+impl DeskActor {
+    /// A desk that goes on from `state`.
+    pub fn new(state: DeskState, rules: TimeProfile) -> DeskActor {
+        DeskActor { state, rules }
+    }
+}
+
+impl Actor for DeskActor {
+    type Context = Context<Self>;
+}
+
+/// Findings of one tick.
+#[derive(Message)]
+#[rtype(result = "Vec<Alert>")]
+pub struct DeskTick {
+    /// By (decided, account, kind, sequence).
+    pub findings: Vec<(Lane, Graded)>,
+    /// The watermark: stories that were quiet long enough are closed.
+    pub watermark: Timestamp,
+    /// Early verdicts: their definitive ones will come with the same sequence numbers.
+    pub early: bool,
+}
+
+impl Handler<DeskTick> for DeskActor {
+    type Result = Vec<Alert>;
+
+    fn handle(&mut self, tick: DeskTick, _: &mut Self::Context) -> Self::Result {
+        let mut alerts = Vec::new();
+        for (lane, graded) in tick.findings {
+            let number = (!tick.early).then_some(graded.sequence);
+            let sequence = Sequence { lane, number };
+            let outcome = self.state.apply(graded.finding, graded.grade, sequence, &self.rules);
+            alerts.extend(outcome.alert().cloned());
+        }
+        self.state.close_quiet(tick.watermark, &self.rules);
+        alerts
+    }
+}
+
+/// Asks for a copy of the state, for the checkpoint.
+#[derive(Message)]
+#[rtype(result = "DeskState")]
+pub struct CopyDesk;
+
+impl Handler<CopyDesk> for DeskActor {
+    type Result = MessageResult<CopyDesk>;
+
+    fn handle(&mut self, _: CopyDesk, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.clone())
+    }
+}

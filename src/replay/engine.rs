@@ -1,0 +1,379 @@
+//! The engine itself.
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Arbiter, ArbiterHandle};
+
+use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
+use super::state::{Positions, RunState};
+use super::summary::Counts;
+use super::writer::AlertWriter;
+use crate::account::message::{Context, Graded, Published, Routed};
+use crate::alert::dedup::Lane;
+use crate::alert::desk::{CopyDesk, DeskActor, DeskTick};
+use crate::event::{Refusal, RefusalReason};
+use crate::fleet::actor::{CopyFleet, FleetActor, FleetTick};
+use crate::ids::AccountId;
+use crate::limits;
+use crate::router::digests::Digests;
+use crate::router::watermark::Watermark;
+use crate::router::{Factory, Router, TickHarvest};
+use crate::source::{Progress, RefusedRecord};
+use crate::store::{StateStore, WriteBatch};
+use crate::tenant::actor::{CopyTenant, JudgeOpenTenant, Operations, TenantActor, TenantTick};
+use crate::tenant::model::TenantOperation;
+use crate::time::{Clock, DAY_MS, MINUTE_MS, Timestamp};
+
+/// First moment that a record may carry: Azure's first year.
+const OLDEST: Timestamp = Timestamp(1_262_304_000_000);
+/// Records beyond the blob hour by more than this have a broken clock.
+const FUTURE_MS: i64 = 2 * DAY_MS;
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Records before this are skipped.
+    pub from: Timestamp,
+    /// Records at or after this are skipped.
+    pub until: Timestamp,
+    /// Findings decided before this teach but raise nothing.
+    pub alerts_from: Timestamp,
+    /// Decoding threads and arbiters.
+    pub threads: usize,
+    /// Accounts kept awake.
+    pub awake_max: usize,
+    /// Records between two checkpoints of everything.
+    pub checkpoint_records: u64,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions {
+            from: Timestamp::MIN,
+            until: Timestamp::MAX,
+            alerts_from: Timestamp::MIN,
+            threads: 2,
+            awake_max: limits::AWAKE_ACCOUNTS_MAX,
+            checkpoint_records: 4_000_000,
+        }
+    }
+}
+
+/// Watches a run: progress bars, log lines.
+pub trait Observer {
+    /// Called after each chunk.
+    fn progress(&mut self, counts: &Counts, progress: &Progress, event_time: Timestamp);
+    /// Called for each refused record.
+    fn refused(&mut self, record: &RefusedRecord);
+}
+
+/// Everything that a run works on.
+pub struct Engine {
+    router: Router,
+    tenant: Addr<TenantActor>,
+    fleet: Addr<FleetActor>,
+    desk: Addr<DeskActor>,
+    store: Arc<dyn StateStore>,
+    options: RunOptions,
+    watermark: Watermark,
+    last_tick: Option<i64>,
+    last_midnight: Option<i64>,
+    digests: Digests,
+    positions: Positions,
+    pending: Vec<Routed>,
+    operations: Vec<(TenantOperation, Timestamp)>,
+    rings: super::state::RingWriter,
+    counts: Counts,
+    since_checkpoint: u64,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Engine {
+    /// An engine that goes on from what `store` holds.
+    ///
+    /// # Errors
+    /// The store failed or holds damaged state.
+    pub fn start(
+        context: Context,
+        factory: Factory,
+        store: Arc<dyn StateStore>,
+        clock: Arc<dyn Clock>,
+        options: RunOptions,
+    ) -> anyhow::Result<Engine> {
+        let lateness_ms = context.profile.time.lateness_minutes * MINUTE_MS;
+        let mut state = RunState::load(store.as_ref(), lateness_ms)?;
+        let context = Context {
+            published: Published {
+                priors: std::mem::take(&mut state.priors),
+                directory: std::mem::take(&mut state.directory),
+            },
+            ..context
+        };
+        let rules = context.profile.time.clone();
+        let arbiters: Vec<Arbiter> = (0..options.threads.max(1)).map(|_| Arbiter::new()).collect();
+        let handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
+        let mut router = Router::new(handles, factory, Arc::clone(&store), clock, Arc::new(context));
+        router.set_awake_max(options.awake_max);
+        router.restore()?;
+        Ok(Engine {
+            router,
+            tenant: TenantActor::new(state.tenant).start(),
+            fleet: FleetActor::new(state.fleet).start(),
+            desk: DeskActor::new(state.desk, rules).start(),
+            store,
+            watermark: state.watermark,
+            last_tick: state.last_tick,
+            last_midnight: state.last_midnight,
+            digests: Digests::new(lateness_ms),
+            positions: state.positions,
+            pending: Vec::new(),
+            operations: Vec::new(),
+            rings: super::state::RingWriter::default(),
+            counts: Counts::default(),
+            since_checkpoint: 0,
+            options,
+            arbiters,
+        })
+    }
+
+    /// Runs a producer's chunks through everything.
+    ///
+    /// # Errors
+    /// Source, store or writer failed.
+    pub async fn run(
+        &mut self,
+        producer: Producer,
+        writer: &mut AlertWriter,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        let intel = Arc::clone(&self.router.context().intel);
+        let mut pipeline = Pipeline::start(producer, &intel, self.options.threads);
+        while let Some(chunk) = pipeline.next().await? {
+            let progress = chunk.progress.clone();
+            self.chunk(chunk, writer, observer).await?;
+            observer.progress(&self.counts, &progress, self.watermark.newest());
+        }
+        self.flush().await?;
+        Ok(())
+    }
+
+    async fn chunk(
+        &mut self,
+        chunk: DecodedChunk,
+        writer: &mut AlertWriter,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        self.watermark.set_frontier(chunk.frontier);
+        self.counts.note_chunk(&chunk);
+        for refused in &chunk.refused {
+            observer.refused(refused);
+        }
+        for located in chunk.events {
+            if let Some(refused) = self.implausible(&located, chunk.frontier) {
+                self.counts.note_refused(&refused);
+                observer.refused(&refused);
+                continue;
+            }
+            self.take(located, writer).await?;
+        }
+        self.flush().await
+    }
+
+    /// A clock that cannot be right: before Azure existed, or days beyond the hour of the blob.
+    fn implausible(&self, located: &Located, frontier: Option<Timestamp>) -> Option<RefusedRecord> {
+        let time = located.event.time;
+        let (reason, detail) = if time < OLDEST {
+            (RefusalReason::BadTime, "the time lies before 2010")
+        } else if frontier.is_some_and(|hour| time.since(hour) > FUTURE_MS) {
+            (RefusalReason::FutureTime, "the time lies more than two days after the hour of its blob")
+        } else {
+            return None;
+        };
+        let refusal = Refusal { reason, at: 0, detail: detail.to_owned() };
+        Some(RefusedRecord::new(located.file, located.offset, refusal, &[]))
+    }
+
+    async fn take(&mut self, located: Located, writer: &mut AlertWriter) -> anyhow::Result<()> {
+        let Located { event, address, file, offset } = located;
+        if !self.positions.advance(file, offset) {
+            self.counts.applied_before += 1;
+            return Ok(());
+        }
+        if event.time < self.options.from || event.time >= self.options.until {
+            self.counts.outside_span += 1;
+            return Ok(());
+        }
+        if !self.digests.insert(event.digest, self.watermark.current()) {
+            self.counts.duplicates += 1;
+            return Ok(());
+        }
+        self.since_checkpoint += 1;
+        let watermark = self.watermark.observe(event.time);
+        self.tick_if_due(watermark, writer).await?;
+        self.counts.note_event(&event);
+        if let Some(operation) = TenantOperation::of(&event, &address) {
+            self.operations.push((operation, watermark));
+        }
+        if event.account.is_some() {
+            self.pending.push(Routed { event, address, watermark });
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        if !self.operations.is_empty() {
+            let operations = std::mem::take(&mut self.operations);
+            let context = Arc::clone(self.router.context());
+            self.tenant.send(Operations { operations, context }).await?;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            self.router.route(pending).await?;
+        }
+        Ok(())
+    }
+
+    async fn tick_if_due(&mut self, watermark: Timestamp, writer: &mut AlertWriter) -> anyhow::Result<()> {
+        if watermark == Timestamp::MIN {
+            return Ok(());
+        }
+        let tick = watermark.millis().div_euclid(limits::TICK_MS);
+        match self.last_tick {
+            Some(last) if tick <= last => Ok(()),
+            Some(_) => {
+                self.last_tick = Some(tick);
+                self.tick(Timestamp(tick * limits::TICK_MS), writer).await
+            }
+            None => {
+                self.last_tick = Some(tick);
+                self.last_midnight = Some(watermark.day());
+                Ok(())
+            }
+        }
+    }
+
+    /// One tick: accounts, then tenant and fleet, then the desk; what is published takes effect from
+    /// the next message on.
+    async fn tick(&mut self, at: Timestamp, writer: &mut AlertWriter) -> anyhow::Result<()> {
+        self.flush().await?;
+        let TickHarvest { findings, contributions, hours } = self.router.tick(at).await?;
+        self.counts.account_days += contributions.len() as u64;
+        self.rings.take(hours);
+        let context = Arc::clone(self.router.context());
+        let said = self.tenant.send(TenantTick { watermark: at, context: Arc::clone(&context) }).await?;
+        let midnight = (self.last_midnight != Some(at.day())).then_some(at.day());
+        let priors = self.fleet.send(FleetTick { contributions, midnight }).await?;
+        self.last_midnight = Some(at.day());
+        if priors.is_some() || !said.directories.is_empty() {
+            let mut published = context.published.clone();
+            if let Some(priors) = priors {
+                published.priors.publish(priors.day, Arc::new(priors));
+            }
+            for (day, directory) in said.directories {
+                published.directory.publish(day, directory);
+            }
+            self.router.set_context(Arc::new(Context { published, ..(*context).clone() }));
+        }
+        let findings = merge(findings, said.findings);
+        self.desk(findings, at, false, writer).await?;
+        // Right after a tick nothing is in flight between actors, so the cut is consistent.
+        if self.since_checkpoint >= self.options.checkpoint_records {
+            self.checkpoint(writer).await?;
+        }
+        Ok(())
+    }
+
+    async fn desk(
+        &mut self,
+        mut findings: Vec<(Lane, Graded)>,
+        watermark: Timestamp,
+        early: bool,
+        writer: &mut AlertWriter,
+    ) -> anyhow::Result<()> {
+        findings.retain(|(_, g)| g.finding.decided >= self.options.alerts_from);
+        let alerts = self.desk.send(DeskTick { findings, watermark, early }).await?;
+        for alert in &alerts {
+            self.counts.note_alert(alert);
+            writer.write(alert)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run: what is open is judged on copies and alerts, but stays open.
+    ///
+    /// # Errors
+    /// Store or writer failed.
+    pub async fn finish(&mut self, writer: &mut AlertWriter) -> anyhow::Result<()> {
+        self.flush().await?;
+        let watermark = self.watermark.current();
+        let waiting = self.router.harvest().await?;
+        self.counts.account_days += waiting.contributions.len() as u64;
+        self.rings.take(waiting.hours);
+        let contributions = waiting.contributions;
+        self.fleet.send(FleetTick { contributions, midnight: None }).await?;
+        self.desk(merge(waiting.findings, Vec::new()), watermark, false, writer).await?;
+        let open = self.router.judge_open().await?;
+        let context = Arc::clone(self.router.context());
+        let sweeps = self.tenant.send(JudgeOpenTenant(context)).await?;
+        self.desk(merge(open, sweeps), watermark, true, writer).await?;
+        self.checkpoint(writer).await
+    }
+
+    /// Writes everything in one atomic batch and makes alerts and state durable, alerts first.
+    async fn checkpoint(&mut self, writer: &mut AlertWriter) -> anyhow::Result<()> {
+        self.flush().await?;
+        let mut batch = WriteBatch::default();
+        self.router.checkpoint(&mut batch).await?;
+        RunState::save(
+            &mut batch,
+            &self.positions,
+            &self.watermark,
+            (self.last_tick, self.last_midnight),
+            &self.router.context().published,
+            &self.tenant.send(CopyTenant).await?,
+            &self.fleet.send(CopyFleet).await?,
+            &self.desk.send(CopyDesk).await?,
+        )?;
+        self.rings.save(self.store.as_ref(), &mut batch)?;
+        writer.save(&mut batch);
+        writer.sync()?;
+        self.store.write(batch)?;
+        self.store.flush()?;
+        self.since_checkpoint = 0;
+        Ok(())
+    }
+
+    /// Counts so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The router, for its counters and population.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// The stream's watermark.
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark.current()
+    }
+
+    /// Stops the actors' threads.
+    pub fn stop(self) {
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            // An arbiter's thread ends with its loop; a panic there was reported already.
+            let _ = arbiter.join();
+        }
+    }
+}
+
+/// Findings of accounts and tenant in one order.
+fn merge(accounts: Vec<(AccountId, Graded)>, tenant: Vec<Graded>) -> Vec<(Lane, Graded)> {
+    let mut all: Vec<(Lane, Graded)> = accounts.into_iter().map(|(_, g)| (Lane::Account, g)).collect();
+    all.extend(tenant.into_iter().map(|g| (Lane::Tenant, g)));
+    all.sort_by(|(la, a), (lb, b)| {
+        let key = |l: &Lane, g: &Graded| (g.finding.decided, g.finding.account.clone(), g.finding.kind, *l, g.sequence);
+        key(la, a).cmp(&key(lb, b))
+    });
+    all
+}

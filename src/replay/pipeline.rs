@@ -1,0 +1,184 @@
+//! Bytes to events on threads of their own: one reads and splits, several decode and look up
+//! addresses, and the chunks come out in the order in which they were read. Every channel is
+//! bounded, so a slow consumer slows the reader.
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use crate::event::{Body, Decoded, Decoder, Event};
+use crate::ids::Text;
+use crate::intel::view::{AddressInfo, IntelView};
+use crate::source::{Chunk, Progress, RefusedRecord, SourceError};
+use crate::time::Timestamp;
+
+/// Addresses whose description a worker remembers.
+const ADDRESS_CACHE_MAX: usize = 65_536;
+
+/// What a producer hands over: a chunk and how far it has come. Returns false when nobody listens
+/// any more.
+pub type Deliver<'a> = &'a mut dyn FnMut(Chunk, Progress) -> bool;
+
+/// Where chunks come from; runs on the reading thread.
+pub type Producer = Box<dyn FnOnce(Deliver<'_>) -> Result<(), SourceError> + Send>;
+
+/// A decoded chunk.
+#[derive(Debug, Default)]
+pub struct DecodedChunk {
+    /// Events in stream order, each with what its address is and where it stood.
+    pub events: Vec<Located>,
+    /// Refused records, by splitter and decoder.
+    pub refused: Vec<RefusedRecord>,
+    /// Well-formed records of unknown categories, by name.
+    pub unknown_categories: BTreeMap<Text, u64>,
+    /// Records of resources that are none of ours.
+    pub other_resources: u64,
+    /// Query texts whose inner JSON was broken; kept raw.
+    pub raw_query_texts: u64,
+    /// Bound of the watermark while this chunk is read.
+    pub frontier: Option<Timestamp>,
+    /// How far the reader was.
+    pub progress: Progress,
+}
+
+/// An event and its place.
+#[derive(Debug)]
+pub struct Located {
+    /// The event.
+    pub event: Event,
+    /// What its address is.
+    pub address: Arc<AddressInfo>,
+    /// Index of its file.
+    pub file: u32,
+    /// Offset of the record in it.
+    pub offset: u64,
+}
+
+/// The running threads.
+pub struct Pipeline {
+    chunks: mpsc::Receiver<(u64, DecodedChunk)>,
+    waiting: BTreeMap<u64, DecodedChunk>,
+    next: u64,
+    reader: Option<thread::JoinHandle<Result<(), SourceError>>>,
+}
+
+impl Pipeline {
+    /// Starts the threads.
+    pub fn start(producer: Producer, intel: &Arc<IntelView>, threads: usize) -> Pipeline {
+        let threads = threads.max(1);
+        let (raw_out, raw_in) = sync_channel::<(u64, Chunk, Progress)>(threads);
+        let (out, chunks) = mpsc::channel(threads);
+        let raw_in = Arc::new(Mutex::new(raw_in));
+        for _ in 0..threads {
+            let (raw_in, out, intel) = (Arc::clone(&raw_in), out.clone(), Arc::clone(intel));
+            thread::spawn(move || decode_all(&raw_in, &out, &intel));
+        }
+        let reader = thread::spawn(move || read_all(producer, &raw_out));
+        Pipeline { chunks, waiting: BTreeMap::new(), next: 0, reader: Some(reader) }
+    }
+
+    /// The next chunk in reading order; `None` at the end.
+    ///
+    /// # Errors
+    /// The source failed as a whole.
+    pub async fn next(&mut self) -> Result<Option<DecodedChunk>, SourceError> {
+        loop {
+            if let Some(chunk) = self.waiting.remove(&self.next) {
+                self.next += 1;
+                return Ok(Some(chunk));
+            }
+            match self.chunks.recv().await {
+                Some((index, chunk)) => {
+                    self.waiting.insert(index, chunk);
+                }
+                None => return self.finish().map(|()| None),
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), SourceError> {
+        match self.reader.take().map(thread::JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read_all(producer: Producer, raw_out: &SyncSender<(u64, Chunk, Progress)>) -> Result<(), SourceError> {
+    let mut index = 0;
+    producer(&mut |chunk, progress| {
+        let sent = raw_out.send((index, chunk, progress)).is_ok();
+        index += 1;
+        sent
+    })
+}
+
+fn decode_all(
+    raw_in: &Mutex<Receiver<(u64, Chunk, Progress)>>,
+    out: &mpsc::Sender<(u64, DecodedChunk)>,
+    intel: &IntelView,
+) {
+    let mut worker = Worker { decoder: Decoder::new(), addresses: HashMap::new() };
+    loop {
+        let next = raw_in.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((index, chunk, progress)) = next else { return };
+        let decoded = worker.decode(chunk, progress, intel);
+        if out.blocking_send((index, decoded)).is_err() {
+            return;
+        }
+    }
+}
+
+struct Worker {
+    decoder: Decoder,
+    addresses: HashMap<Option<IpAddr>, Arc<AddressInfo>>,
+}
+
+impl Worker {
+    fn decode(&mut self, mut chunk: Chunk, progress: Progress, intel: &IntelView) -> DecodedChunk {
+        let mut out = DecodedChunk {
+            events: Vec::with_capacity(chunk.records.len()),
+            refused: std::mem::take(&mut chunk.refused),
+            frontier: chunk.frontier,
+            progress,
+            ..DecodedChunk::default()
+        };
+        for record in &chunk.records {
+            let bytes = chunk.record(record);
+            match self.decoder.decode(bytes) {
+                Ok(Decoded::Event(event)) => {
+                    let address = self.address(client_ip(&event), intel);
+                    out.events.push(Located { event, address, file: record.file, offset: record.offset });
+                }
+                Ok(Decoded::UnknownCategory(name)) => *out.unknown_categories.entry(name).or_default() += 1,
+                Ok(Decoded::OtherResource) => out.other_resources += 1,
+                Err(refusal) => out.refused.push(RefusedRecord::new(record.file, record.offset, refusal, bytes)),
+            }
+        }
+        out
+    }
+
+    fn address(&mut self, ip: Option<IpAddr>, intel: &IntelView) -> Arc<AddressInfo> {
+        if let Some(known) = self.addresses.get(&ip) {
+            return Arc::clone(known);
+        }
+        if self.addresses.len() >= ADDRESS_CACHE_MAX {
+            self.addresses.clear();
+        }
+        let info = Arc::new(intel.describe(ip));
+        self.addresses.insert(ip, Arc::clone(&info));
+        info
+    }
+}
+
+fn client_ip(event: &Event) -> Option<IpAddr> {
+    match &event.body {
+        Body::Request(r) => r.client_ip,
+        Body::Activity(a) => a.client_ip,
+        _ => None,
+    }
+}
