@@ -272,8 +272,8 @@ pub struct Cell {
     pub change_feed: StreamSums,
     /// Callers: at most [`limits::CELL_CALLERS_MAX`] exact ones (those with the smallest rank)
     /// and [`limits::CELL_NETWORKS_MAX`] pools, each with its rank.
-    callers: Vec<(u64, CallerKey, CallerRow)>,
-    pools: Vec<(u64, CallerKey, CallerRow)>,
+    pub(crate) callers: Vec<(u64, CallerKey, CallerRow)>,
+    pub(crate) pools: Vec<(u64, CallerKey, CallerRow)>,
     /// Everything that fell out of the pools.
     pub overflow_requests: u64,
     /// Requests, all.
@@ -289,9 +289,9 @@ pub struct Cell {
     /// Key operations that did not fit.
     pub key_operations_dropped: u64,
     /// The same minute as the API's own category logged it (Mongo, Cassandra, Gremlin, Table).
-    api: Option<Box<Cell>>,
+    pub(crate) api: Option<Box<Cell>>,
     /// The same minute as aggregated rows tell it.
-    aggregate: Option<Box<Cell>>,
+    pub(crate) aggregate: Option<Box<Cell>>,
 }
 
 /// Azure may log one request three times over: per back-end request, per front-end request of

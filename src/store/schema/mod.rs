@@ -1,1 +1,5 @@
 //! Persisted forms, apart from the models they mirror. V1 is frozen at the first tagged release.
+pub mod account;
+pub mod cell;
+pub mod run;
+pub mod words;
