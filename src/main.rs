@@ -1,2 +1,6 @@
 //! Parse, run, exit code.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cosmoguard::cli::main()
+}

@@ -19,8 +19,8 @@ pub trait AccountLogic: Send {
     fn tick(&mut self, watermark: Timestamp, context: &AccountContext) -> Outcome;
     /// Judges what is open, on a copy.
     fn judge_open(&self, context: &AccountContext) -> Vec<Graded>;
-    /// The sealed checkpoint.
-    fn checkpoint(&self) -> Vec<u8>;
+    /// The sealed checkpoint; `None` if the model cannot be sealed, which is logged.
+    fn checkpoint(&self) -> Option<Vec<u8>>;
     /// A small picture of the state.
     fn state(&self) -> AccountState;
 }
@@ -103,7 +103,7 @@ impl Handler<Work> for AccountActor {
                 outcome.hours.extend(ticked.hours);
                 outcome.pending = ticked.pending;
             }
-            let checkpoint = work.checkpoint.then(|| logic.checkpoint());
+            let checkpoint = if work.checkpoint { logic.checkpoint() } else { None };
             Reply { outcome, checkpoint, state: logic.state() }
         }));
         done.map_err(|_| {

@@ -1,1 +1,292 @@
-//! config
+//! One TOML file over shipped defaults, environment over the file, flags over both. Unknown keys
+//! are refused with their place; every value knows where it came from.
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::profile::{self, Profile};
+
+mod place;
+
+/// The embedded defaults, besides the profile.
+pub const DEFAULT_TOML: &str = include_str!("../../models/default/config.toml");
+/// Prefix of environment overrides.
+pub const ENV_PREFIX: &str = "COSMOGUARD_";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where state lives.
+    pub store: StoreConfig,
+    /// How history is replayed.
+    pub replay: ReplayConfig,
+    /// How alerts leave.
+    pub alerts: AlertsConfig,
+    /// What is known of addresses.
+    pub intel: IntelConfig,
+    /// The detectors' settings.
+    pub profile: Profile,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Data directory; empty for a temporary store.
+    pub data_dir: PathBuf,
+}
+
+/// `[replay]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayConfig {
+    /// Threads; 0 = cores.
+    pub threads: usize,
+    /// Records a chunk.
+    pub batch_records: usize,
+    /// Accounts awake.
+    pub awake_accounts: usize,
+    /// Records between checkpoints.
+    pub checkpoint_records: u64,
+}
+
+/// `[alerts]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsConfig {
+    /// Format name.
+    pub format: String,
+}
+
+/// `[intel]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntelConfig {
+    /// MaxMind-format databases.
+    pub databases: Vec<PathBuf>,
+    /// ServiceTags_Public file; empty for none.
+    pub service_tags: PathBuf,
+    /// Trusted CIDRs.
+    pub trusted_networks: Vec<String>,
+    /// Trusted AS numbers.
+    pub trusted_asns: Vec<u32>,
+    /// Tor exit lists.
+    pub tor_exits: Vec<PathBuf>,
+    /// Threat lists.
+    pub threat_ips: Vec<PathBuf>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Shipped.
+    Default,
+    /// The configuration file, line and column.
+    File(PathBuf, usize, usize),
+    /// An environment variable.
+    Environment(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path, line, column) => write!(f, "{}:{line}:{column}", path.display()),
+            Origin::Environment(name) => write!(f, "environment {name}"),
+        }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// The resolved configuration.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The settings.
+    pub config: Config,
+    /// Every leaf: dotted key, value as TOML, origin; ascending by key.
+    pub values: Vec<(String, String, Origin)>,
+}
+
+/// Reads defaults, then `file`, then `environment` (name, value).
+///
+/// # Errors
+/// The file cannot be read or parsed, or a key or value is wrong; the message names its place.
+pub fn resolve(file: Option<&Path>, environment: &[(String, String)]) -> Result<Resolved, ConfigError> {
+    let mut layers = Layers::shipped()?;
+    if let Some(path) = file {
+        layers.read_file(path)?;
+    }
+    for (name, value) in environment {
+        layers.read_environment(name, value)?;
+    }
+    layers.resolve()
+}
+
+struct Layers {
+    merged: Table,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layers {
+    fn shipped() -> Result<Layers, ConfigError> {
+        let parse = |text: &str| text.parse::<Table>().map_err(|e| ConfigError(format!("shipped settings: {e}")));
+        let mut merged = parse(DEFAULT_TOML)?;
+        merged.insert("profile".to_owned(), Value::Table(parse(profile::DEFAULT_TOML)?));
+        Ok(Layers { merged, origins: BTreeMap::new() })
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| ConfigError(format!("cannot read {}: {e}; check --config", path.display())))?;
+        for leaf in place::leaves(path, &text)? {
+            let place = format!("{}:{}:{}", path.display(), leaf.line, leaf.column);
+            let origin = Origin::File(path.to_owned(), leaf.line, leaf.column);
+            self.set(&leaf.key, leaf.value, origin, &place)?;
+        }
+        Ok(())
+    }
+
+    fn read_environment(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+        let Some(rest) = name.strip_prefix(ENV_PREFIX) else { return Ok(()) };
+        let key: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+        // What parses as a TOML value is one; anything else is text.
+        let value = format!("v = {value}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut t| t.remove("v"))
+            .unwrap_or_else(|| Value::String(value.to_owned()));
+        self.set(&key, value, Origin::Environment(name.to_owned()), name)
+    }
+
+    /// Sets a leaf that the shipped settings know, whose type must fit.
+    fn set(&mut self, key: &[String], value: Value, origin: Origin, place: &str) -> Result<(), ConfigError> {
+        let mut table = &mut self.merged;
+        let Some((last, path)) = key.split_last() else { return Ok(()) };
+        for (depth, part) in path.iter().enumerate() {
+            if !table.contains_key(part) {
+                return Err(unknown(place, part, &path[..depth], table));
+            }
+            table = match table.get_mut(part) {
+                Some(Value::Table(inner)) => inner,
+                _ => return Err(ConfigError(format!("{place}: `{}` is a value, not a section", path[..=depth].join(".")))),
+            };
+        }
+        let Some(known) = table.get(last) else { return Err(unknown(place, last, path, table)) };
+        let value = match (known, value) {
+            (Value::Float(_), Value::Integer(whole)) => Value::Float(whole as f64),
+            (known, value) if known.same_type(&value) => value,
+            (known, value) => {
+                return Err(ConfigError(format!(
+                    "{place}: `{}` must be a {}, not a {}",
+                    key.join("."),
+                    known.type_str(),
+                    value.type_str()
+                )));
+            }
+        };
+        table.insert(last.clone(), value);
+        self.origins.insert(key.join("."), origin);
+        Ok(())
+    }
+
+    fn resolve(self) -> Result<Resolved, ConfigError> {
+        let config = Config::deserialize(Value::Table(self.merged.clone()))
+            .map_err(|e| ConfigError(format!("configuration: {}", e.message())))?;
+        let mut values = Vec::new();
+        flatten(&self.merged, "", &mut values);
+        let values = values
+            .into_iter()
+            .map(|(key, value)| {
+                let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+                (key, value, origin)
+            })
+            .collect();
+        Ok(Resolved { config, values })
+    }
+}
+
+fn flatten(table: &Table, prefix: &str, out: &mut Vec<(String, String)>) {
+    let mut keys: Vec<&String> = table.keys().collect();
+    keys.sort();
+    for key in keys {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match &table[key] {
+            Value::Table(inner) => flatten(inner, &path, out),
+            value => out.push((path, value.to_string())),
+        }
+    }
+}
+
+fn unknown(place: &str, key: &str, section: &[String], table: &Table) -> ConfigError {
+    let nearest = table
+        .keys()
+        .map(|k| (strsim::damerau_levenshtein(k, key), k))
+        .min()
+        .filter(|(distance, k)| *distance <= k.len().div_ceil(3))
+        .map(|(_, k)| format!("; did you mean `{k}`?"))
+        .unwrap_or_else(|| {
+            let mut known: Vec<&str> = table.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            format!("; known are {}", known.join(", "))
+        });
+    let section = if section.is_empty() { "at the top".to_owned() } else { format!("in [{}]", section.join(".")) };
+    ConfigError(format!("{place}: unknown key `{key}` {section}{nearest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cosmoguard.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn the_shipped_settings_resolve() {
+        let resolved = resolve(None, &[]).unwrap();
+        assert_eq!(resolved.config.replay.batch_records, 16_384);
+        assert!(resolved.values.iter().all(|(_, _, origin)| *origin == Origin::Default));
+    }
+
+    #[test]
+    fn file_then_environment_and_each_value_knows_its_source() {
+        let (_dir, path) = file("[replay]\nthreads = 4\nbatch_records = 7\n[profile.time]\nlateness_minutes = 30\n");
+        let environment = [("COSMOGUARD_REPLAY__THREADS".to_owned(), "1".to_owned())];
+        let resolved = resolve(Some(&path), &environment).unwrap();
+        assert_eq!((resolved.config.replay.threads, resolved.config.replay.batch_records), (1, 7));
+        assert_eq!(resolved.config.profile.time.lateness_minutes, 30);
+        let origin = |key: &str| resolved.values.iter().find(|(k, _, _)| k == key).map(|(_, _, o)| o.to_string());
+        assert_eq!(origin("replay.threads").as_deref(), Some("environment COSMOGUARD_REPLAY__THREADS"));
+        assert_eq!(origin("replay.batch_records"), Some(format!("{}:3:1", path.display())));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place_and_a_guess() {
+        let (_dir, path) = file("[alerts]\n\nformatt = \"cef\"\n");
+        let error = resolve(Some(&path), &[]).unwrap_err().to_string();
+        assert_eq!(error, format!("{}:3:1: unknown key `formatt` in [alerts]; did you mean `format`?", path.display()));
+        let (_dir, path) = file("[alarms]\nx = 1\n");
+        assert!(resolve(Some(&path), &[]).unwrap_err().to_string().contains("unknown key `alarms` at the top"));
+    }
+
+    #[test]
+    fn a_wrong_type_and_broken_toml_name_their_place() {
+        let (_dir, path) = file("[replay]\nthreads = \"two\"\n");
+        let error = resolve(Some(&path), &[]).unwrap_err().to_string();
+        assert!(error.contains(":2:1: `replay.threads` must be a integer, not a string"), "{error}");
+        let (_dir, path) = file("[replay\n");
+        let error = resolve(Some(&path), &[]).unwrap_err().to_string();
+        assert!(error.contains("cosmoguard.toml:1:"), "{error}");
+    }
+}

@@ -58,3 +58,18 @@ impl SourceWarned<'_> {
         tracing::warn!(detail = self.message, "source");
     }
 }
+
+/// A model could not be sealed; its last checkpoint stays.
+pub struct CheckpointRefused<'a> {
+    /// Whose.
+    pub account: &'a AccountId,
+    /// Why.
+    pub cause: &'a dyn std::error::Error,
+}
+
+impl CheckpointRefused<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(account_id = %self.account, cause = %self.cause, "checkpoint refused, the last one stays");
+    }
+}

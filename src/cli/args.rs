@@ -1,0 +1,334 @@
+//! The command line. Doc comments are the help text.
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::time::Timestamp;
+
+/// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
+///
+/// Point `replay` at a folder of Azure logs: it learns what is normal for each account and writes
+/// alerts in Microsoft Defender's shape, each explained in the account's own numbers. Start with
+///
+///   cosmoguard replay --demo
+///   cosmoguard replay ./my-logs --alerts alerts.jsonl --data-dir ./guard
+///   cosmoguard explain 7f3a91c2
+#[derive(Debug, Parser)]
+#[command(name = "cosmoguard", version, max_term_width = 100, disable_help_subcommand = true, verbatim_doc_comment)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Colours: auto, always or never (NO_COLOR and CLICOLOR_FORCE are honoured).
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    pub color: ColorChoice,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run history through the detectors: learn, judge, write alerts.
+    Replay(Replay),
+    /// Look at learned models.
+    #[command(subcommand)]
+    Model(Model),
+    /// Tell the story of one alert: what happened, what is normal, how rare, what to do.
+    Explain(Explain),
+    /// Why an account was silent at a time: each detector's rarest p-value and what it lacked.
+    #[command(name = "why-not")]
+    WhyNot(WhyNot),
+    /// Feeds and address data.
+    #[command(subcommand)]
+    Intel(Intel),
+    /// Print the resolved configuration with the source of each value.
+    #[command(name = "check-config")]
+    CheckConfig(CheckConfig),
+    /// Write a labelled fleet of made-up logs in Azure's own layout.
+    Simulate(Simulate),
+    /// Run as a service (comes later).
+    #[command(hide = true)]
+    Serve(Later),
+    /// Portable snapshots of learned models (comes later).
+    #[command(hide = true)]
+    Snapshot(Later),
+    /// Pack an alert's evidence (comes later).
+    #[command(hide = true)]
+    Evidence(Later),
+    /// Report over a span (comes later).
+    #[command(hide = true)]
+    Report(Later),
+    /// Score alerts against labels (comes later).
+    #[command(hide = true)]
+    Evaluate(Later),
+    /// Compare two configurations on history (comes later).
+    #[command(hide = true)]
+    Backtest(Later),
+    /// One alert of each kind (comes later).
+    #[command(name = "sample-alerts", hide = true)]
+    SampleAlerts(Later),
+    /// Where alerts are sent (comes later).
+    #[command(hide = true)]
+    Sink(Later),
+    /// The audit log (comes later).
+    #[command(hide = true)]
+    Audit(Later),
+    /// Judge query text (comes later).
+    #[command(hide = true)]
+    Query(Later),
+}
+
+/// A subcommand of a later version: accepts anything, does nothing.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Later {
+    /// Whatever was given.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Files, folders of any depth (the Azure blob layout included), or - for standard input. .gz and .zst are read.
+    #[arg(value_name = "PATH", required_unless_present = "demo", conflicts_with = "demo")]
+    pub paths: Vec<PathBuf>,
+    /// A built-in made-up fleet with attacks of all six kinds.
+    #[arg(long)]
+    pub demo: bool,
+    /// Keep learned models here and go on from them; without it a temporary store leaves nothing.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where alert lines go; - is standard output [default: alerts.jsonl, in the data directory if one is given].
+    #[arg(long, value_name = "FILE|-")]
+    pub alerts: Option<PathBuf>,
+    /// Shape of the alert lines: defender, ocsf, ecs, cef or securityalert.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// A list of Tor exits (bulk list, exit-addresses or Onionoo); may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub tor_exits: Vec<PathBuf>,
+    /// A threat list (plain, netset, abuse.ch CSV, Spamhaus DROP or STIX 2.1); may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub threat_ips: Vec<PathBuf>,
+    /// Skip records before this time (2026-11-01, 2026-11-01T12:00Z).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Timestamp>,
+    /// Skip records at or after this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<Timestamp>,
+    /// Learn only, without alerts, before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub alerts_from: Option<Timestamp>,
+    /// How late a record may come and still count in its place (15m, 2h).
+    #[arg(long, value_name = "DUR", value_parser = minutes)]
+    pub lateness: Option<i64>,
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Threads for decoding and for accounts; changes speed, never results.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// No progress and no summary.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `model`.
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// All accounts: state, age, bytes.
+    List(ModelList),
+    /// One account's learned normal, facet by facet.
+    Show(ModelShow),
+    /// Which log categories accounts send, and which detectors that leaves blind.
+    Coverage(ModelCoverage),
+    /// Forget part of what an account learnt (comes later).
+    #[command(hide = true)]
+    Forget(Later),
+}
+
+/// Where the data is.
+#[derive(Debug, Args)]
+pub struct DataDir {
+    /// Data directory of an earlier `replay --data-dir`.
+    #[arg(long, value_name = "DIR", env = "COSMOGUARD_STORE__DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// JSON for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `model list`.
+#[derive(Debug, Args)]
+pub struct ModelList {
+    /// Where.
+    #[command(flatten)]
+    pub data: DataDir,
+}
+
+/// `model show`.
+#[derive(Debug, Args)]
+pub struct ModelShow {
+    /// Account name.
+    pub account: String,
+    /// Where.
+    #[command(flatten)]
+    pub data: DataDir,
+}
+
+/// `model coverage`.
+#[derive(Debug, Args)]
+pub struct ModelCoverage {
+    /// Account name; all if absent.
+    pub account: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub data: DataDir,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The alert's id, or its first digits.
+    pub alert_id: String,
+    /// Alert file to look in.
+    #[arg(long, value_name = "FILE", default_value = "alerts.jsonl")]
+    pub alerts: PathBuf,
+    /// Data directory to look in instead.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The alert's JSON instead of its story.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `why-not`.
+#[derive(Debug, Args)]
+pub struct WhyNot {
+    /// Account name.
+    pub account: String,
+    /// The time asked about (2026-11-13T03:00Z).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Timestamp,
+    /// Where.
+    #[command(flatten)]
+    pub data: DataDir,
+}
+
+/// `intel`.
+#[derive(Debug, Subcommand)]
+pub enum Intel {
+    /// Databases and feeds: counts, ages, what was refused.
+    Status(IntelStatus),
+    /// Fetch feeds (comes later).
+    #[command(hide = true)]
+    Update(Later),
+    /// Add a feed (comes later).
+    #[command(hide = true)]
+    Add(Later),
+}
+
+/// `intel status`.
+#[derive(Debug, Args)]
+pub struct IntelStatus {
+    /// A list of Tor exits to look at.
+    #[arg(long, value_name = "FILE")]
+    pub tor_exits: Vec<PathBuf>,
+    /// A threat list to look at.
+    #[arg(long, value_name = "FILE")]
+    pub threat_ips: Vec<PathBuf>,
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// JSON for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `check-config`.
+#[derive(Debug, Args)]
+pub struct CheckConfig {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Accounts of the fleet, for the expected false alerts a week.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub accounts: u32,
+    /// JSON for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Folder to write; must not exist or be empty.
+    pub out: PathBuf,
+    /// Everything is drawn from this.
+    #[arg(long)]
+    pub seed: u64,
+    /// Accounts.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub accounts: usize,
+    /// Days.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub days: u32,
+    /// No attacks.
+    #[arg(long)]
+    pub benign_only: bool,
+    /// Scale of the traffic.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub rate: f64,
+    /// No progress and no summary.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "not a time; write 2026-11-13 or 2026-11-13T03:00Z (UTC)".to_owned())
+}
+
+/// `15m`, `2h`, `1d` → minutes.
+fn minutes(text: &str) -> Result<i64, String> {
+    let wrong = || "not a duration; write 15m, 2h or 1d".to_owned();
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: i64 = digits.parse().map_err(|_| wrong())?;
+    let factor = match unit {
+        "m" | "min" => 1,
+        "h" => 60,
+        "d" => 1440,
+        _ => return Err(wrong()),
+    };
+    Some(number.saturating_mul(factor)).filter(|m| *m <= 2 * 1440).ok_or_else(|| "at most 2d of lateness: Azure delivers nothing later".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_and_times_are_read_or_refused_with_a_hint() {
+        assert_eq!(minutes("15m"), Ok(15));
+        assert_eq!(minutes("2h"), Ok(120));
+        assert!(minutes("3d").unwrap_err().contains("at most"));
+        assert!(minutes("soon").unwrap_err().contains("15m"));
+        assert!(time("tomorrow").is_err());
+    }
+}
