@@ -81,12 +81,24 @@ pub fn detect_format(bytes: &[u8]) -> FeedFormat {
 /// Lines without which a format must show itself; published feeds need at most a dozen.
 const HEAD_LINES: usize = 64;
 
+/// The same for JSON documents, bytes.
+const HEAD_BYTES: usize = 1024;
+
 fn json_format(bytes: &[u8]) -> FeedFormat {
     // JSON lines: the first value alone says it; a document is one value.
     let first = serde_json::Deserializer::from_slice(bytes).into_iter::<Probe>().next();
     match first {
         Some(Ok(Probe { relays: Some(_), .. })) => FeedFormat::Onionoo,
         Some(Ok(Probe { cidr: Some(_), .. })) => FeedFormat::SpamhausJsonLines,
+        Some(Ok(_)) => FeedFormat::Stix,
+        // Broken: its beginning says which parser has the better words for what is wrong.
+        _ if begins_with_key(bytes, b"\"relays") => FeedFormat::Onionoo,
+        _ if begins_with_key(bytes, b"\"cidr\"") => FeedFormat::SpamhausJsonLines,
         _ => FeedFormat::Stix,
     }
+}
+
+fn begins_with_key(bytes: &[u8], key: &[u8]) -> bool {
+    let head = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    memchr::memmem::find(head, key).is_some()
 }

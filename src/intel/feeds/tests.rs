@@ -207,6 +207,28 @@ fn a_file_beyond_the_limit_is_refused() {
 }
 
 #[test]
+fn more_entries_than_a_feed_may_have_are_refused() {
+    let most = crate::limits::FEED_ENTRIES_MAX;
+    let error = refused(&"1.1.1.1\n".repeat(most + 1));
+    assert_eq!(error.line, most + 1);
+    assert!(error.reason.contains("split it"));
+}
+
+#[test]
+fn a_cut_document_is_refused_as_what_it_was() {
+    for (name, format) in [
+        ("tor_onionoo_details.json", "onionoo"),
+        ("spamhaus_drop_v4.jsonl", "spamhaus-jsonl"),
+        ("stix21_bundle_feed.json", "stix"),
+    ] {
+        let mut bytes = std::fs::read(fixture(name)).unwrap();
+        bytes.truncate(bytes.len() - 8);
+        let error = load_bytes(name, name, ListKind::Threat, &bytes).unwrap_err();
+        assert!(matches!(error, FeedError::Broken { format: f, .. } if f == format), "{error}");
+    }
+}
+
+#[test]
 fn loaded_lists_answer_in_a_view() {
     let (tor, _) = load_file(&fixture("tor_exit-addresses.txt"), ListKind::TorExit).unwrap();
     let view = IntelView::builder().list(tor).list(load("stix21_bundle_feed.json").0).build();

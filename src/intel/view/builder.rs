@@ -118,7 +118,7 @@ type Entries = Vec<(u32, ListEntry)>;
 /// Lists by kind and name, and all their entries sorted by (list, entry): the order of hits does
 /// not depend on the order in which lists were given.
 fn number_entries(mut lists: Vec<List>) -> Result<(Vec<ListMeta>, Entries), IntelError> {
-    lists.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    lists.sort_by(|a, b| (a.kind, &a.name, &a.entries).cmp(&(b.kind, &b.name, &b.entries)));
     let total: usize = lists.iter().map(|list| list.entries.len()).sum();
     if u32::try_from(total).is_err() {
         return Err(IntelError::TooManyEntries);

@@ -39,6 +39,8 @@ pub struct BaseSource {
     pub package: String,
     /// Version.
     pub version: String,
+    /// SHA-256 of the package's tarball, hex.
+    pub sha256: String,
     /// Licence.
     pub licence: String,
     /// Whom to name.
@@ -177,5 +179,11 @@ mod tests {
         assert_eq!(manifest.sources.len(), 2);
         assert!(manifest.sources.iter().any(|s| s.licence == "CC-BY-4.0"));
         assert!(base().is_ok());
+        let notice = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/intel/NOTICE.md"));
+        assert!(notice.contains(&manifest.sha256) && notice.contains(&manifest.date));
+        for source in manifest.sources {
+            assert!(notice.contains(&source.package) && notice.contains(&source.version));
+            assert!(notice.contains(&source.sha256));
+        }
     }
 }
