@@ -158,6 +158,8 @@ fn joined(mut entries: Vec<ListEntry>) -> Vec<ListEntry> {
         }
     }
     out.sort_unstable();
+    // A window that ends before it begins joins with nothing, not even with its own copy.
+    out.dedup();
     out
 }
 

@@ -165,6 +165,19 @@ fn windows_of_one_address_that_touch_are_one() {
 }
 
 #[test]
+fn a_window_that_ends_before_it_begins_is_kept_once_and_never_valid() {
+    let backwards = |id: &str| {
+        format!(
+            r#"{{"type":"indicator","id":"{id}","pattern":"[ipv4-addr:value = '192.0.2.1']",
+            "valid_from":"2026-03-02T00:00:00Z","valid_until":"2026-03-01T00:00:00Z"}}"#
+        )
+    };
+    let parsed = read(&format!(r#"{{"objects":[{},{}]}}"#, backwards("a"), backwards("b")));
+    assert_eq!(parsed.entries.len(), 1);
+    assert!(!parsed.entries[0].valid_at(at("2026-03-01T12:00:00Z")));
+}
+
+#[test]
 fn something_else_is_refused_with_its_line() {
     assert!(refused("<html><body>404</body></html>").reason.contains("neither an address"));
     assert_eq!(refused("192.0.2.1\n192.0.2.2\nnonsense\n").line, 3);
