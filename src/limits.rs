@@ -17,6 +17,10 @@ pub const INTERNER_ENTRIES_MAX: usize = 65_536;
 pub const REFUSED_KEPT_MAX: usize = 10_000;
 /// Bytes kept of one refused record.
 pub const REFUSED_BYTES_MAX: usize = 4096;
+/// Largest feed file that is read, bytes; the largest published ones have a few MiB.
+pub const FEED_BYTES_MAX: usize = 64 << 20;
+/// Most entries of one feed: twenty times the largest published one, 100 MB of memory.
+pub const FEED_ENTRIES_MAX: usize = 2_000_000;
 /// Files open at once while a blob layout is read, so that `ulimit -n 256` is enough.
 pub const BLOB_FILES_OPEN_MAX: usize = 64;
 /// Files open at once in a k-way merge; beyond it the merge takes several passes.
