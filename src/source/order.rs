@@ -64,10 +64,10 @@ impl Opener {
         }
     }
 
-    /// The time of a file's first record. Standard input cannot be looked into beforehand.
+    /// The time of a file's first record. Standard input and pipes cannot be read twice.
     pub(super) fn first_time(&self, file: u32) -> Option<Timestamp> {
         let path = self.files.path(file);
-        if is_stdin(&path) {
+        if is_stdin(&path) || !std::fs::metadata(&path).is_ok_and(|m| m.is_file()) {
             return None;
         }
         // A file that cannot be opened now is reported when its turn comes.

@@ -26,6 +26,8 @@ enum Last {
 pub(super) struct Seek {
     indent_max: usize,
     in_container: bool,
+    /// Places inside a line count too, not only the heads of lines.
+    inline: bool,
     last: Last,
     /// Blanks since the last line break, while there was nothing else.
     indent: Option<usize>,
@@ -35,7 +37,17 @@ impl Seek {
     /// `indent_max`: how deep the line of the broken record is indented; a deeper line belongs to
     /// the inside of a record.
     pub(super) fn new(indent_max: usize, in_container: bool) -> Seek {
-        Seek { indent_max, in_container, last: Last::Other, indent: None }
+        Seek { indent_max, in_container, inline: true, last: Last::Other, indent: None }
+    }
+
+    /// Goes through the `bytes` of a broken record in front of the place where it broke. Inside a
+    /// line everything up to there was in order, so `},{` belongs to the record; a line as little
+    /// indented as the record's own is the sign of one that was cut off.
+    pub(super) fn feed_intact(&mut self, bytes: &[u8]) -> Option<Found> {
+        self.inline = false;
+        let found = self.feed(bytes);
+        self.inline = true;
+        found
     }
 
     /// Goes on through `bytes`.
@@ -66,6 +78,7 @@ impl Seek {
         let element = self.in_container && self.last == Last::CloseComma;
         match (object, self.indent) {
             (true, Some(indent)) => (indent <= self.indent_max).then_some(!element),
+            (true, None) if !self.inline => None,
             (true, None) if self.last == Last::Close => Some(true),
             (true, None) => element.then_some(false),
             (false, indent) => (indent == Some(0)).then_some(true),

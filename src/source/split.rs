@@ -8,8 +8,8 @@
 //!
 //! A record whose structure breaks is refused, and the splitter looks for the next place where a
 //! record can begin: the next line that begins with `{` and is indented no deeper than the broken
-//! record's own line, `}{`, or inside a container `},{`. The search starts inside the broken
-//! record, because an unescaped quote turns strings inside out long before it shows.
+//! record's own line, `}{`, or inside a container `},{`. Heads of lines inside the broken record
+//! count too, because a record that was cut off may have swallowed its successor.
 use memchr::{memchr_iter, memchr2, memchr3_iter};
 
 use super::scan::{Scan, ScanEnd};
@@ -261,7 +261,7 @@ impl Splitter {
     fn broken(&mut self, window: &[u8], start: usize, upto: usize, refusal: Refusal) -> Step {
         let mut seek = self.seek();
         let inside = window.get(start + 1..upto).unwrap_or_default();
-        match seek.feed(inside) {
+        match seek.feed_intact(inside) {
             Some(found) => {
                 let end = start + 1 + found.at;
                 self.found(found);
@@ -352,7 +352,8 @@ impl Splitter {
         if line.is_none() && rest.len() < REFUSED_BYTES_MAX && !eof {
             return wait(at);
         }
-        self.mode = Mode::Resync(Seek::new(usize::MAX, false));
+        // Behind a broken record this may be the rest of it, with its envelope's elements to come.
+        self.mode = Mode::Resync(Seek::new(usize::MAX, self.resynced));
         self.resynced = true;
         let end = at + line.unwrap_or(rest.len()).clamp(1, REFUSED_BYTES_MAX);
         let mut step = refused(window, at, end, bad_json(0, "not a JSON object"));

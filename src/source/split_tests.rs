@@ -113,8 +113,27 @@ fn a_broken_record_does_not_take_its_neighbours_along() {
             assert_eq!(reasons, ["bad_json"], "{text}");
         }
     }
+    // Arrays of objects inside the broken record look like the envelope's own elements.
+    for broken in [
+        r#"{"claims":[{"a":1},{"b":2}],"q":"x"y"}"#,
+        r#"{"q":"x"y","claims":[{"a":1},{"b":2}],"r":{"s":1}}"#,
+    ] {
+        for text in [
+            format!("{{\"records\":[{good},{broken},{good}]}}\n{good}\n"),
+            format!("{{\"records\":[{good},{broken},{good}],\"x\":[1]}}\n{good}\n"),
+        ] {
+            let (records, reasons) = told(&text);
+            assert_eq!(records.iter().filter(|r| *r == good).count(), 3, "{text}: {records:?}");
+            assert!(reasons.contains(&"bad_json"));
+        }
+    }
     // A line that ends early, in a string or out of one.
-    for cut in [r#"{"time":"2","q":"x"#, r#"{"time":"2","q":{"#, r#"{"time":"2","q":{"a":1}"#] {
+    for cut in [
+        r#"{"time":"2","q":"x"#,
+        r#"{"time":"2","q":{"#,
+        r#"{"time":"2","q":{"a":1}"#,
+        r#"{"time":"2","q":[1,"#,
+    ] {
         let (records, reasons) = told(&format!("{good}\n{cut}\n{good}\n{good}\n"));
         assert_eq!((records.len(), reasons), (3, vec!["bad_json"]), "{cut}");
     }
