@@ -58,6 +58,14 @@ pub struct RefusedRecord {
     pub sample: Vec<u8>,
 }
 
+impl RefusedRecord {
+    /// Keeps the first bytes of `record`.
+    pub fn new(file: u32, offset: u64, refusal: Refusal, record: &[u8]) -> RefusedRecord {
+        let sample = record[..record.len().min(REFUSED_BYTES_MAX)].to_vec();
+        RefusedRecord { file, offset, refusal, sample }
+    }
+}
+
 /// Raw records in reading order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chunk {
@@ -90,8 +98,8 @@ impl Chunk {
         self.records.push(RawRecord { start, len, file, offset });
     }
 
-    fn is_full(&self) -> bool {
-        self.records.len() + self.refused.len() >= CHUNK_RECORDS
+    fn is_full(&self, records_max: usize) -> bool {
+        self.records.len() + self.refused.len() >= records_max
             || self.bytes.len() >= CHUNK_BYTES
             || self.refused.len() >= CHUNK_BYTES / REFUSED_BYTES_MAX
     }
@@ -117,11 +125,17 @@ pub struct Options {
     pub max_open_blobs: usize,
     /// Files open at once in a merge; the limit of open files of the process lowers it further.
     pub max_open_merge: usize,
+    /// Records of one chunk.
+    pub chunk_records: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { max_open_blobs: BLOB_FILES_OPEN_MAX, max_open_merge: MERGE_FILES_OPEN_MAX }
+        Options {
+            max_open_blobs: BLOB_FILES_OPEN_MAX,
+            max_open_merge: MERGE_FILES_OPEN_MAX,
+            chunk_records: CHUNK_RECORDS,
+        }
     }
 }
 

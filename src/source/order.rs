@@ -20,7 +20,7 @@ use super::paths::{Listing, Skipped, Warnings, is_stdin, list};
 use super::stream::{Item, READ_LARGE, READ_SMALL, Stream};
 use super::time_hint::time_hint;
 use super::{Chunk, Options, Progress, RawRecord, SourceError};
-use crate::limits::CHUNK_BYTES;
+use crate::limits::{CHUNK_BYTES, CHUNK_RECORDS};
 use crate::time::Timestamp;
 
 /// Descriptors left for everything else that the process has open.
@@ -101,6 +101,7 @@ struct Ordered {
     hour: Option<Hour>,
     next_blob: u32,
     group: u32,
+    chunk_records: usize,
 }
 
 enum Plan {
@@ -115,6 +116,7 @@ pub struct Reader {
     plan: Plan,
     skipped: Skipped,
     bytes_total: u64,
+    chunk_records: usize,
     spare: Vec<u8>,
     /// Frontier of the last chunk.
     frontier: Option<Timestamp>,
@@ -139,6 +141,7 @@ impl Reader {
         let count = files.len() as u32;
         let plain_count = files.entries.partition_point(|entry| entry.hour.is_none()) as u32;
         let mut reader = Reader::with(files, None);
+        reader.chunk_records = options.chunk_records.max(1);
         reader.skipped = skipped;
         reader.opener.warnings = warnings;
         if count == 1 && plain_count == 1 {
@@ -158,6 +161,7 @@ impl Reader {
             hour: None,
             next_blob: plain_count,
             group: u32::try_from(blobs_open).unwrap_or(u32::MAX),
+            chunk_records: reader.chunk_records,
         }));
         Ok(reader)
     }
@@ -174,7 +178,15 @@ impl Reader {
         let (warnings, read) = (Warnings::default(), Arc::default());
         let opener = Opener { files, warnings, read, opened: 0, given, runs: 0 };
         let (skipped, spare) = (Skipped::default(), Vec::new());
-        Reader { opener, plan: Plan::Done, skipped, bytes_total, spare, frontier: None }
+        Reader {
+            opener,
+            plan: Plan::Done,
+            skipped,
+            bytes_total,
+            chunk_records: CHUNK_RECORDS,
+            spare,
+            frontier: None,
+        }
     }
 
     fn single(&mut self) -> Plan {
@@ -192,7 +204,7 @@ impl Reader {
         chunk.bytes.clear();
         match &mut self.plan {
             Plan::Single(stream) => {
-                if read_single(stream, &mut chunk) {
+                if read_single(stream, &mut chunk, self.chunk_records) {
                     self.plan = Plan::Done;
                 }
             }
@@ -253,7 +265,7 @@ impl Reader {
 }
 
 /// Fills `chunk` without copying records; true at the end of the file.
-fn read_single(stream: &mut Stream, chunk: &mut Chunk) -> bool {
+fn read_single(stream: &mut Stream, chunk: &mut Chunk, records_max: usize) -> bool {
     let ended = loop {
         match stream.next() {
             Item::Record { start, len, offset } => {
@@ -264,7 +276,7 @@ fn read_single(stream: &mut Stream, chunk: &mut Chunk) -> bool {
             Item::Refused(refused) => chunk.refused.push(refused),
             Item::End => break true,
         }
-        if chunk.is_full() || stream.kept() >= CHUNK_BYTES {
+        if chunk.is_full(records_max) || stream.kept() >= CHUNK_BYTES {
             break false;
         }
     };
@@ -275,7 +287,7 @@ fn read_single(stream: &mut Stream, chunk: &mut Chunk) -> bool {
 impl Ordered {
     /// Fills `chunk` up to a change of the frontier; true when all is read.
     fn read(&mut self, opener: &mut Opener, chunk: &mut Chunk) -> Result<bool, SourceError> {
-        while !chunk.is_full() {
+        while !chunk.is_full(self.chunk_records) {
             let upcoming = match &self.hour {
                 Some(hour) => Some(hour.hour),
                 None => opener.files.blob_hour(self.next_blob),
