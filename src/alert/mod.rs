@@ -12,6 +12,7 @@ use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 pub mod arm;
 pub mod dedup;
 pub mod evidence;
+pub mod explain;
 pub mod formats;
 pub mod kinds;
 pub mod kql;

@@ -18,7 +18,7 @@ pub use verdict::{caller, expected, observed, principal, verdict};
 pub fn description(alert: &Alert) -> String {
     let caveat = match alert.grade.basis {
         Basis::Measured => "This is rarity, not the probability of an attack.",
-        Basis::Rule => "The rule says how grave it would be, not how probable an attack is.",
+        Basis::Rule => "This is a rule, not the probability of an attack.",
     };
     let sense = &card(alert.finding.kind).sense;
     format!("{} {sense} {} {} {caveat}", verdict(alert), rarity(alert), severity_reason(alert))
@@ -27,12 +27,9 @@ pub fn description(alert: &Alert) -> String {
 /// How rare it is, in a sentence.
 pub fn rarity(alert: &Alert) -> String {
     let often = about_once_in(alert.grade.nominal_per_day);
-    match alert.grade.basis {
-        Basis::Measured if alert.finding.kind == AlertKind::MaliciousScript => {
-            format!("Innocent life brings a sweep this odd {often}.")
-        }
-        Basis::Measured => format!("Innocent life on this account looks this odd {often}."),
-        Basis::Rule => format!("Such use is to be expected here {often}."),
+    match alert.finding.kind {
+        AlertKind::MaliciousScript => format!("Innocent life brings a sweep this odd {often}."),
+        _ => format!("Innocent life on this account looks this odd {often}."),
     }
 }
 
@@ -42,7 +39,7 @@ pub fn severity_reason(alert: &Alert) -> String {
     let grade = &alert.grade;
     let ours = grade.by_budget;
     let because = match grade.basis {
-        Basis::Rule => format!("{} by rule: {}", ours.as_str(), rule_because(alert)),
+        Basis::Rule => format!("{} by rule because {}", ours.as_str(), rule_because(alert)),
         Basis::Measured => format!("{} because {}", ours.as_str(), reached(alert)),
     };
     let reason = match not_higher(alert) {
@@ -63,9 +60,9 @@ fn reached(alert: &Alert) -> String {
     let grade = &alert.grade;
     let limit = limit(alert, grade.by_budget);
     let mut text = format!(
-        "{} begins at {} for this kind and this is rarer",
-        grade.by_budget.as_str(),
-        once_in(limit)
+        "this is rarer than {}, where {} begins for this kind",
+        once_in(limit),
+        grade.by_budget.as_str()
     );
     if let Some((kind, at)) = alert.finding.companions.first() {
         text.push_str(&format!(
@@ -95,7 +92,7 @@ pub fn not_higher(alert: &Alert) -> Option<String> {
     let why = match alert.grade.not_higher {
         NotHigher::Highest => return None,
         NotHigher::TooOrdinary { needed_per_day } if needed_per_day > 0.0 => {
-            format!("that begins at {}", once_in(needed_per_day))
+            format!("{next} begins at {}", once_in(needed_per_day))
         }
         NotHigher::TooOrdinary { .. } => "this kind has no share of that budget".to_owned(),
         NotHigher::KindCap => {
@@ -192,9 +189,10 @@ pub fn silent_unless(alert: &Alert) -> String {
                 None => below,
             }
         }
-        Evidence::Listed(_) => format!(
-            "had the list not held the address at that time, had the request been refused{network}"
-        ),
+        Evidence::Listed(_) => {
+            "had the list not held the address at that time, or had the request been refused"
+                .to_owned()
+        }
         Evidence::Place(_) => format!("{rarer}{network}"),
         Evidence::Sweep(_) => {
             format!("{rarer}, or had {} made such rounds before", principal(alert))

@@ -9,15 +9,20 @@ const YEAR_DAYS: f64 = 365.25;
 /// Rarest that is put in a number: no tail is known further out.
 const RAREST_DAYS: f64 = 10_000.0 * YEAR_DAYS;
 
-/// A name from a log, fit to be shown anywhere: cut, and everything that a terminal or a reader
-/// would obey instead of see (control, direction and invisible characters) written as an escape.
+/// A name from a log, fit to be shown anywhere: cut, and [`visible`].
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(2 * NAME_CHARS_MAX));
-    for (taken, c) in text.chars().enumerate() {
-        if taken == NAME_CHARS_MAX {
-            out.push('…');
-            break;
-        }
+    let mut out: String = text.chars().take(NAME_CHARS_MAX).collect();
+    if out.len() < text.len() {
+        out.push('…');
+    }
+    visible(&out)
+}
+
+/// Everything that a terminal or a reader would obey instead of see (control, direction and
+/// invisible characters) written as an escape.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         if c.is_control() || obeyed_not_seen(c) {
             out.extend(c.escape_unicode());
         } else {
