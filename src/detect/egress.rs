@@ -75,7 +75,7 @@ pub fn judge(
         late: o.top.as_ref().is_some_and(|t| t.row.late),
         caller: o.top.as_ref().map(caller_facts).unwrap_or_default(),
         evidence: Evidence::Volume(evidence(o, prior, limits_per_day)),
-        facets: facets(o, subject.maturity),
+        facets: facets(o, subject.maturity, low),
         companions: Vec::new(),
     }]
 }
@@ -176,7 +176,7 @@ fn evidence(o: &EgressObservation, prior: &EgressPrior, limits: [f64; 3]) -> Vol
 }
 
 /// Every test with a window as a facet, then who took it; broken first.
-fn facets(o: &EgressObservation, maturity: Maturity) -> Vec<Facet> {
+fn facets(o: &EgressObservation, maturity: Maturity, low: f64) -> Vec<Facet> {
     let mut facets: Vec<Facet> = o
         .tests
         .iter()
@@ -190,7 +190,7 @@ fn facets(o: &EgressObservation, maturity: Maturity) -> Vec<Facet> {
                 observed: Quantity::Bytes(t.observed),
                 usual: if t.variance > 0.0 { Usual::Range(low, high) } else { never },
                 p: Some(t.p),
-                broke: k == o.deciding || t.p <= t.weight * o.p_day.max(f64::MIN_POSITIVE) * 10.0,
+                broke: k == o.deciding || t.p <= t.weight * low,
             }
         })
         .collect();

@@ -52,6 +52,11 @@ impl TailCurve {
         TailCurve::new(knots, mean.max(1e-3) as f32)
     }
 
+    /// Mean excess beyond the last knot.
+    pub fn mean_excess(&self) -> f64 {
+        f64::from(self.mean_excess)
+    }
+
     fn scale(&self) -> f64 {
         f64::from(self.mean_excess) * (1.0 - XI)
     }

@@ -76,7 +76,8 @@ impl Default for EgressPrior {
     }
 }
 
-/// Reads the shipped table. A missing value keeps a coarse one; a test holds the file complete.
+/// Reads a table (`kind,name,index,value`, one header line). A missing value keeps a coarse one; a
+/// test holds the shipped file complete.
 fn parse(text: &str) -> EgressPrior {
     let mut prior = coarse();
     let mut knots = [[f32::NAN; KNOTS]; TESTS];
@@ -132,6 +133,12 @@ fn coarse() -> EgressPrior {
 }
 
 impl EgressPrior {
+    /// Reads a table in the form of the shipped one (`kind,name,index,value`); what it lacks stays
+    /// coarse.
+    pub fn from_table(text: &str) -> EgressPrior {
+        parse(text)
+    }
+
     /// P(a benign account-day's maximum of test `test` reaches the standardised value `v`).
     pub fn survival(&self, test: usize, v: f64) -> f64 {
         self.curves.get(test).map_or(1.0, |c| c.survival(v))
