@@ -1,6 +1,8 @@
 //! One file a detector: reads observations and intel, returns findings that end in a p-value for
 //! one test opportunity and the number of such tests an account meets a day. Never writes a
 //! baseline, never words a sentence.
+pub mod egress;
+
 use std::net::IpAddr;
 
 use crate::baseline::maturity::Maturity;
