@@ -9,6 +9,7 @@ use crate::baseline::cell::{CallerKey, CallerRow, Cell};
 use crate::event::KeyKind;
 use crate::intel::view::Country;
 use crate::profile::LocationProfile;
+use crate::stats::dirichlet;
 use crate::time::{MINUTE_MS, Timestamp};
 
 /// Known places with a larger p are no observation: no band is that wide.
@@ -42,6 +43,8 @@ pub struct PlaceObservation {
     pub last_seen_days: Option<f64>,
     /// Decayed days with this kind of novelty (N) and exposure in days (E).
     pub history: (f64, f64),
+    /// The network was never seen on this account.
+    pub unseen_network: bool,
     /// The client family was never seen on this account.
     pub unseen_client: bool,
     /// The key kind was never used on this account.
@@ -155,19 +158,23 @@ fn rare_ps<K: Ord + Clone, const MAX: usize>(
     cx: &PlaceContext,
     base: fn(&K, &LocationPrior) -> f64,
 ) -> Vec<f64> {
-    let weights: Vec<f64> = set
+    let half_life = cx.profile.half_life_days;
+    let strength = cx.profile.base_share_days;
+    let (total, bases) = (
+        set.total(now, half_life),
+        set.entries.iter().map(|e| base(&e.key, cx.prior)).collect::<Vec<f64>>(),
+    );
+    let all_bases: f64 = bases.iter().sum();
+    let shares: Vec<f64> = set
         .entries
         .iter()
-        .map(|e| {
-            e.days.value(now, cx.profile.half_life_days)
-                + cx.profile.base_share_days * base(&e.key, cx.prior)
+        .zip(bases)
+        .map(|(e, base)| {
+            let base = base / all_bases.max(f64::MIN_POSITIVE);
+            dirichlet::share(e.days.value(now, half_life), total, strength, base)
         })
         .collect();
-    let total: f64 = weights.iter().sum();
-    weights
-        .iter()
-        .map(|w| weights.iter().filter(|v| *v <= w).sum::<f64>() / total.max(f64::MIN_POSITIVE))
-        .collect()
+    shares.iter().map(|s| dirichlet::mass_at_or_below(&shares, *s)).collect()
 }
 
 impl LocationBaseline {
@@ -377,6 +384,7 @@ impl LocationBaseline {
             per_day: (hazards.nominal(p) / p.max(f64::MIN_POSITIVE)).max(1.0),
             last_seen_days: self.last_seen(&category).map(|last| (day - last).max(0) as f64),
             history: (n, self.exposure.value(now, half_life)),
+            unseen_network: !self.knows(&visit).network,
             unseen_client: self.unseen_client(&visit),
             unseen_key: self.unseen_key(visit.key_kind),
             unseen_actor: !self

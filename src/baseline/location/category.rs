@@ -65,6 +65,21 @@ pub enum Site {
     Hosting(Option<Country>, Option<u32>),
 }
 
+impl std::fmt::Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Site::Area(area) => area.fmt(f),
+            Site::Hosting(country, asn) => {
+                let country = country.as_ref().map_or("unknown country", |c| c.as_str());
+                match asn {
+                    Some(asn) => write!(f, "hosting AS{asn} ({country})"),
+                    None => write!(f, "hosting ({country})"),
+                }
+            }
+        }
+    }
+}
+
 /// Who acts, as far as it distinguishes habits. Primary and secondary keys are one actor: rotation
 /// is not a new caller.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

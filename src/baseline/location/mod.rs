@@ -135,6 +135,15 @@ pub struct LocationBaseline {
     pub(crate) other_finding_day: Option<i64>,
 }
 
+/// What of a visit is known to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the levels of a place
+pub struct Known {
+    pub area: bool,
+    pub network: bool,
+    pub client: bool,
+}
+
 impl LocationBaseline {
     /// Empty.
     pub fn new() -> LocationBaseline {
@@ -167,6 +176,15 @@ impl LocationBaseline {
             MaturityState::Learning
         };
         Maturity { state, age_days, active_days: self.active_days }
+    }
+
+    /// What of a visit is known.
+    pub fn knows(&self, visit: &Visit) -> Known {
+        Known {
+            area: self.areas.contains(&visit.area),
+            network: visit.network.is_none_or(|n| self.networks.contains(&n)),
+            client: self.families.contains(&visit.combination.family),
+        }
     }
 
     /// Known areas with their share of days, largest first.
