@@ -22,6 +22,9 @@ const WINDOW_MINUTES: i64 = 60;
 /// A decayed history below so many days is none.
 const HISTORY_MIN_DAYS: f64 = 0.05;
 
+/// Entries that cover an address at a moment.
+pub(crate) type HitsAt<'a> = dyn Fn(IpAddr, Timestamp) -> Vec<ListHit> + 'a;
+
 /// One address of a list that got in during one minute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedUse {
@@ -42,6 +45,11 @@ impl ListedUse {
     /// first and the last request of the minute. Refused requests are context, trusted networks
     /// and the service's own requests no concern.
     pub fn of(cell: &Cell, intel: &IntelView) -> Vec<ListedUse> {
+        ListedUse::by(cell, &|ip, at| intel.hits(ip, at))
+    }
+
+    /// As [`ListedUse::of`], with membership from `hits_at`.
+    pub(crate) fn by(cell: &Cell, hits_at: &HitsAt) -> Vec<ListedUse> {
         let mut addresses: BTreeMap<IpAddr, (CallerKey, u64, CallerRow)> = BTreeMap::new();
         for (key, row) in cell.callers() {
             let concerns = row.listed_ever
@@ -64,9 +72,9 @@ impl ListedUse {
         addresses
             .into_iter()
             .filter_map(|(ip, (caller, _, row))| {
-                let mut hits = intel.hits(ip, row.first.0);
+                let mut hits = hits_at(ip, row.first.0);
                 if hits.is_empty() {
-                    hits = intel.hits(ip, row.last.0);
+                    hits = hits_at(ip, row.last.0);
                 }
                 let tor = hits.iter().find(|h| h.kind == ListKind::TorExit).cloned();
                 let threat = hits.into_iter().find(|h| h.kind == ListKind::Threat);

@@ -14,6 +14,8 @@ use crate::time::{MINUTE_MS, Timestamp};
 
 /// Known places with a larger p are no observation: no band is that wide.
 const RARE_P_MAX: f64 = 0.05;
+/// … and so are places that were seen in the last two weeks: people and jobs come in runs.
+const RARE_AFTER_DAYS: i64 = 14;
 /// A category judged today is judged again only if it is more surprising by this factor (say, a
 /// stolen key from where an administrator opened the portal in the morning).
 const AGAIN_FACTOR: f64 = 0.5;
@@ -418,14 +420,14 @@ impl LocationBaseline {
     }
 }
 
-/// Position of `key` if it was not met today yet.
+/// Position of `key` if it is known, and not from lately.
 fn position<K: Ord + Clone, const MAX: usize>(
     set: &SeenSet<K, MAX>,
     key: &K,
     day: i64,
 ) -> Option<usize> {
     let at = set.entries.binary_search_by(|e: &Seen<K>| e.key.cmp(key)).ok()?;
-    (set.entries[at].last_day < day).then_some(at)
+    (set.entries[at].last_day < day - RARE_AFTER_DAYS).then_some(at)
 }
 
 /// Where a principal was in this minute; `None` for keys, clouds, hosting and trusted networks.
