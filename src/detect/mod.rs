@@ -11,6 +11,12 @@ use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country, ListHit};
 use crate::time::Timestamp;
 
+pub mod facts;
+pub mod geo;
+pub mod listed;
+pub mod suspicious_ip;
+pub mod tor;
+
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlertKind {

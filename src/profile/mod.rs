@@ -10,7 +10,7 @@ mod severity;
 
 pub use egress::EgressProfile;
 pub use keys::KeysProfile;
-pub use location::LocationProfile;
+pub use location::{ListedProfile, LocationProfile, NoveltyProfile};
 pub use severity::{Budgets, KindSeverity, SeverityMode, SeverityProfile};
 
 /// The embedded default, exactly as shipped.
