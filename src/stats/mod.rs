@@ -1,1 +1,7 @@
 //! Small pure numerics: decayed counts, quantiles, hazards, tails, priors, surprise.
+pub mod decay;
+pub mod dirichlet;
+pub mod gamma;
+pub mod hazard;
+pub mod nbinom;
+pub mod normal;
