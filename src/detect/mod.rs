@@ -9,6 +9,8 @@ use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country, ListHit};
 use crate::time::Timestamp;
 
+pub mod key_principal;
+
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlertKind {

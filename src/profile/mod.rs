@@ -9,9 +9,7 @@ mod location;
 mod severity;
 
 pub use egress::EgressProfile;
-pub use keys::{
-    BetaPrior, GammaPrior, KeysProfile, PropertyPriors, SweepPriors, SweepProfile,
-};
+pub use keys::{BetaPrior, GammaPrior, KeysProfile, PropertyPriors, SweepPriors, SweepProfile};
 pub use location::LocationProfile;
 pub use severity::{Budgets, KindSeverity, SeverityMode, SeverityProfile};
 

@@ -15,11 +15,7 @@ pub const PROPERTIES_MAX: usize = 10;
 /// `others` is the tail of everything else that takes part in the product: it must return
 /// P(other product ≤ x), and `observed` is the other product that was seen (1 with
 /// `|x| if x >= 1.0 { 1.0 } else { 0.0 }` where there is nothing else).
-pub fn product_tail(
-    properties: &[(f64, bool)],
-    observed: f64,
-    others: impl Fn(f64) -> f64,
-) -> f64 {
+pub fn product_tail(properties: &[(f64, bool)], observed: f64, others: impl Fn(f64) -> f64) -> f64 {
     let properties = &properties[..properties.len().min(PROPERTIES_MAX)];
     let log = |q: f64| q.clamp(f64::MIN_POSITIVE, 1.0).ln();
     let seen: f64 = properties.iter().filter(|(_, broke)| *broke).map(|(q, _)| log(*q)).sum();

@@ -3,5 +3,6 @@ pub mod decay;
 pub mod dirichlet;
 pub mod gamma;
 pub mod hazard;
+pub mod independent;
 pub mod nbinom;
 pub mod normal;
