@@ -16,6 +16,7 @@ pub mod geo;
 pub mod listed;
 pub mod suspicious_ip;
 pub mod tor;
+pub mod key_principal;
 
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

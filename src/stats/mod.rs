@@ -5,6 +5,7 @@ pub mod dirichlet;
 pub mod gamma;
 pub mod hazard;
 pub mod histogram;
+pub mod independent;
 pub mod nbinom;
 pub mod normal;
 pub mod tail;
