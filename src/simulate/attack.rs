@@ -1,0 +1,521 @@
+//! Attacks at graded strengths, scheduled so that a label is never ambiguous.
+use std::net::Ipv4Addr;
+
+use crate::detect::AlertKind;
+use crate::time::{DAY_MS, HOUR_MS, Timestamp};
+
+use super::agent;
+use super::caller::{Caller, Credential, Op, Sizes};
+use super::draw::{Draw, Purpose};
+use super::labels::Attack;
+use super::life::{self, CONNECTION_STRINGS, LIST_KEYS, READONLY_KEYS};
+use super::network;
+use super::record::{Principal, uuid_text};
+use super::{Fleet, Operation, Session};
+
+/// One card of the deck.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Card {
+    /// Reads from a Tor exit: how many.
+    Tor(u32),
+    /// Reads from a listed address.
+    Listed(u32),
+    /// A stolen key in a new country.
+    Far(u32),
+    /// A stolen key on a rented server in the account's own country.
+    Rented(u32),
+    /// So many mean days within 40 minutes; from an address of the account's own or a new one.
+    Burst(f64, bool),
+    /// So many mean days a day, for so many days.
+    Drip(f64, u32, bool),
+    /// A new person or application lists the keys.
+    Stranger(bool),
+    /// The known pipeline's principal lists keys from somewhere else.
+    Pipeline,
+}
+
+const DECK: &[Card] = &[
+    Card::Tor(3),
+    Card::Tor(40),
+    Card::Tor(400),
+    Card::Listed(3),
+    Card::Listed(40),
+    Card::Listed(400),
+    Card::Far(5),
+    Card::Far(60),
+    Card::Far(600),
+    Card::Rented(60),
+    Card::Burst(20.0, false),
+    Card::Burst(20.0, true),
+    Card::Burst(4.0, false),
+    Card::Burst(4.0, true),
+    Card::Burst(2.0, false),
+    Card::Burst(2.0, true),
+    Card::Burst(1.0, false),
+    Card::Burst(1.0, true),
+    Card::Burst(0.5, false),
+    Card::Burst(0.5, true),
+    Card::Drip(2.0, 3, false),
+    Card::Drip(2.0, 3, true),
+    Card::Drip(1.0, 3, false),
+    Card::Drip(1.0, 3, true),
+    Card::Drip(0.6, 7, false),
+    Card::Drip(0.6, 7, true),
+    Card::Stranger(false),
+    Card::Stranger(true),
+    Card::Pipeline,
+];
+
+/// What the demo shows, in this order.
+const SHOWCASE: &[Card] = &[
+    Card::Tor(60),
+    Card::Listed(60),
+    Card::Far(120),
+    Card::Burst(4.0, true),
+    Card::Stranger(true),
+    Card::Drip(2.0, 3, true),
+    Card::Burst(2.0, false),
+    Card::Pipeline,
+];
+
+/// A weak, medium or strong count.
+fn strength(count: u32) -> &'static str {
+    match count {
+        0..=9 => "weak",
+        10..=99 => "medium",
+        _ => "strong",
+    }
+}
+
+/// Spans in which an account is attacked, kept apart by the spacing.
+type Busy = Vec<(Timestamp, Timestamp)>;
+
+/// Adds attacks and their labels to a fleet.
+pub(crate) fn schedule(fleet: &mut Fleet) {
+    let mut busy: Vec<Busy> = vec![Vec::new(); fleet.accounts.len()];
+    for s in 0..fleet.subscriptions.len() {
+        let draw = &mut Draw::new(fleet.options.seed, Purpose::Attack, s as u64, 1);
+        sweep(fleet, s, &mut busy, draw);
+    }
+    let draw = &mut Draw::new(fleet.options.seed, Purpose::Attack, 0, 2);
+    let mut deck = Vec::new();
+    let spacing = i64::from(fleet.options.spacing_days) * DAY_MS;
+    let last = fleet.options.end().plus_ms(-DAY_MS);
+    let first = fleet.options.start.plus_ms(i64::from(fleet.options.warmup_days) * DAY_MS);
+    let mut cursors: Vec<Timestamp> =
+        (0..fleet.accounts.len()).map(|_| first.plus_ms(draw.below_ms(5 * DAY_MS))).collect();
+    // Round by round over the accounts, so that every kind reaches every archetype.
+    loop {
+        let mut placed = false;
+        for a in 0..fleet.accounts.len() {
+            if deck.is_empty() {
+                deck = fresh_deck(fleet.options.showcase, draw);
+            }
+            let Some(&card) = deck.last() else { return };
+            let length = match card {
+                Card::Drip(_, days, _) => i64::from(days) * DAY_MS,
+                _ => 2 * HOUR_MS,
+            };
+            let mut start = cursors[a];
+            for &(from, until) in &busy[a] {
+                if start.plus_ms(length + spacing) > from && start < until.plus_ms(spacing) {
+                    start = until.plus_ms(spacing + draw.below_ms(DAY_MS));
+                }
+            }
+            if start.plus_ms(length) > last {
+                cursors[a] = start;
+                continue;
+            }
+            deck.pop();
+            let end = play(fleet, a, card, start, draw);
+            cursors[a] = end.plus_ms(spacing + draw.below_ms(3 * DAY_MS));
+            placed = true;
+        }
+        if !placed || fleet.options.showcase {
+            return;
+        }
+    }
+}
+
+fn fresh_deck(showcase: bool, draw: &mut Draw) -> Vec<Card> {
+    if showcase {
+        return SHOWCASE.iter().rev().copied().collect();
+    }
+    let mut deck = DECK.to_vec();
+    draw.shuffle(&mut deck);
+    deck
+}
+
+/// Carries out one attack on one account; returns its end.
+fn play(fleet: &mut Fleet, a: usize, card: Card, start: Timestamp, draw: &mut Draw) -> Timestamp {
+    let country = fleet.accounts[a].country;
+    match card {
+        Card::Tor(n) => {
+            let ip = *draw.pick(&fleet.tor_exits);
+            reads(fleet, a, (AlertKind::TorAnomaly, "tor"), ip, n, start, draw)
+        }
+        Card::Listed(n) => {
+            let ip = *draw.pick(&fleet.listed);
+            reads(fleet, a, (AlertKind::SuspiciousIp, "listed"), ip, n, start, draw)
+        }
+        Card::Far(n) => {
+            let ip = draw.pick(network::FAR).address(draw);
+            reads(fleet, a, (AlertKind::GeoAnomaly, "new-country"), ip, n, start, draw)
+        }
+        Card::Rented(n) => {
+            let ip = network::in_country(network::HOSTING, country, draw).address(draw);
+            reads(fleet, a, (AlertKind::GeoAnomaly, "rented-server"), ip, n, start, draw)
+        }
+        Card::Burst(k, new) => {
+            let end = start.plus_ms(40 * 60_000);
+            volume(fleet, a, (k, k), new, start, end, draw)
+        }
+        Card::Drip(k, days, new) => {
+            let end = start.plus_ms(i64::from(days) * DAY_MS);
+            volume(fleet, a, (k, k * f64::from(days)), new, start, end, draw)
+        }
+        Card::Stranger(person) => stranger(fleet, a, person, start, draw),
+        Card::Pipeline => pipeline(fleet, a, start, draw),
+    }
+}
+
+/// A label under construction.
+fn label(
+    fleet: &Fleet,
+    kind: AlertKind,
+    accounts: &[usize],
+    span: (Timestamp, Timestamp),
+) -> Attack {
+    Attack {
+        id: format!("attack-{:03}", fleet.attacks.len() + 1),
+        kind: kind,
+        also: Vec::new(),
+        variant: String::new(),
+        strength: "strong",
+        accounts: accounts.iter().map(|&a| fleet.accounts[a].name.clone()).collect(),
+        start: span.0,
+        end: span.1,
+        addresses: Vec::new(),
+        principal: String::new(),
+        mean_days: 0.0,
+    }
+}
+
+/// The account's own main workload, run by someone else: his address, a client that benign life
+/// uses too, and a key.
+fn thief(fleet: &Fleet, a: usize, ip: Ipv4Addr, at: Timestamp, draw: &mut Draw) -> Option<Caller> {
+    let mut caller = fleet.accounts[a].main_caller(at)?.clone();
+    caller.addresses = vec![ip];
+    if draw.chance(0.7) {
+        caller.agent = agent::desk(draw);
+        caller.direct = false;
+    }
+    if !matches!(caller.credential, Credential::Key(_)) || draw.chance(0.5) {
+        caller.credential = Credential::Key("PrimaryMasterKey");
+    }
+    caller.mix = vec![
+        (Op::Query, 0.6),
+        (Op::PointRead, draw.between(0.0, 0.3)),
+        (Op::Feed, 0.1),
+        (Op::ListDatabases, 0.05),
+        (Op::ListContainers, 0.05),
+    ];
+    Some(caller)
+}
+
+/// Authenticated reads from an address that should not be there.
+fn reads(
+    fleet: &mut Fleet,
+    a: usize,
+    (kind, variant): (AlertKind, &str),
+    ip: Ipv4Addr,
+    count: u32,
+    start: Timestamp,
+    draw: &mut Draw,
+) -> Timestamp {
+    let end = start.plus_ms(300_000 + draw.below_ms(HOUR_MS));
+    let Some(caller) = thief(fleet, a, ip, start, draw) else { return end };
+    let bytes = f64::from(count) * 0.8 * caller.sizes.mean();
+    let days = bytes / fleet.accounts[a].mean_day_bytes(start).max(1.0);
+    let mut attack = label(fleet, kind, &[a], (start, end));
+    attack.also = [AlertKind::GeoAnomaly, AlertKind::DataExfiltration]
+        .into_iter()
+        .filter(|k| *k != attack.kind)
+        .collect();
+    attack.variant = format!("{variant}-{count}");
+    attack.strength = strength(count);
+    attack.addresses = vec![ip];
+    attack.mean_days = days;
+    attack_session(
+        fleet,
+        a,
+        Session { account: a, start, end, count, caller, by_day: false, status: None },
+    );
+    fleet.attacks.push(attack);
+    end
+}
+
+/// Adds an attack's session, and moves log gaps out of its way: what is not logged cannot be
+/// judged.
+fn attack_session(fleet: &mut Fleet, a: usize, session: Session) {
+    let (from, until) = (session.start.plus_ms(-DAY_MS), session.end.plus_ms(DAY_MS));
+    fleet.accounts[a].gaps.retain(|g| g.1 < from || g.0 > until);
+    life::push_session(fleet, session);
+}
+
+/// Volume: `days.0` mean days a unit of the name, `days.1` in all.
+fn volume(
+    fleet: &mut Fleet,
+    a: usize,
+    days: (f64, f64),
+    new_address: bool,
+    start: Timestamp,
+    end: Timestamp,
+    draw: &mut Draw,
+) -> Timestamp {
+    let account = &fleet.accounts[a];
+    let Some(mut caller) = account.main_caller(start).cloned() else { return end };
+    let drip = end.since(start) > DAY_MS;
+    if new_address {
+        let blocks = if draw.chance(0.5) { network::HOSTING } else { network::HOMES };
+        caller.addresses = vec![network::in_country(blocks, account.country, draw).address(draw)];
+        if draw.chance(0.6) {
+            caller.agent = agent::desk(draw);
+            caller.direct = false;
+        }
+        if !matches!(caller.credential, Credential::Key(_)) {
+            caller.credential = Credential::Key("PrimaryMasterKey");
+        }
+    }
+    let bytes = account.mean_day_bytes(start) * days.1;
+    let addresses = caller.addresses.clone();
+    let Some(mut session) = life::bulk(a, caller, bytes, start, end, draw) else { return end };
+    if session.count < 4 {
+        // An almost idle account: a handful of pages all the same.
+        session.count = 4;
+        session.caller.sizes = Sizes { median: (bytes / 4.0).max(100.0), sigma: 0.2 };
+    }
+    session.by_day = drip && draw.chance(0.5);
+    let shape = if session.by_day { "-like-the-day" } else { "" };
+    let place = if new_address { "new" } else { "own" };
+    let mut attack = label(fleet, AlertKind::DataExfiltration, &[a], (start, end));
+    attack.variant = if drip {
+        format!("drip-{}d-{}x-{place}{shape}", end.since(start) / DAY_MS, days.0)
+    } else {
+        format!("burst-{}x-{place}", days.0)
+    };
+    attack.also = if new_address { vec![AlertKind::GeoAnomaly] } else { Vec::new() };
+    attack.strength = match days.0 {
+        x if x >= 4.0 => "strong",
+        x if x >= 1.0 => "medium",
+        _ => "weak",
+    };
+    attack.addresses = addresses;
+    attack.mean_days = days.1;
+    attack_session(fleet, a, session);
+    fleet.attacks.push(attack);
+    end
+}
+
+/// A principal that never listed keys here does, and in half of the cases uses one.
+fn stranger(
+    fleet: &mut Fleet,
+    a: usize,
+    person: bool,
+    start: Timestamp,
+    draw: &mut Draw,
+) -> Timestamp {
+    let principal = if person {
+        life::person(draw.chance(0.3), draw)
+    } else {
+        life::machine("Contributor", draw)
+    };
+    let blocks = if draw.chance(0.5) { network::FAR } else { network::HOSTING };
+    let ip = draw.pick(blocks).address(draw);
+    let name = *draw.pick(&[LIST_KEYS, LIST_KEYS, CONNECTION_STRINGS, READONLY_KEYS]);
+    life::operation(fleet, a, name, start, &principal, ip);
+    let kind = if person { "new-user" } else { "new-application" };
+    listed_keys(fleet, a, &principal, kind, ip, start, draw)
+}
+
+/// The pipeline's own principal from a new network, without its usual triple.
+fn pipeline(fleet: &mut Fleet, a: usize, start: Timestamp, draw: &mut Draw) -> Timestamp {
+    let principal = fleet.subscriptions[fleet.accounts[a].subscription].terraform.clone();
+    let ip = draw.pick(network::FAR).address(draw);
+    life::operation(fleet, a, LIST_KEYS, start, &principal, ip);
+    listed_keys(fleet, a, &principal, "pipeline-elsewhere", ip, start, draw)
+}
+
+fn listed_keys(
+    fleet: &mut Fleet,
+    a: usize,
+    principal: &Principal,
+    variant: &str,
+    ip: Ipv4Addr,
+    start: Timestamp,
+    draw: &mut Draw,
+) -> Timestamp {
+    let end = start.plus_ms(HOUR_MS);
+    let mut attack = label(fleet, AlertKind::SuspiciousPrincipal, &[a], (start, end));
+    attack.variant = variant.to_owned();
+    attack.strength = "medium";
+    attack.addresses = vec![ip];
+    attack.principal = uuid_text(principal.object);
+    attack.also = vec![AlertKind::MaliciousScript];
+    if draw.chance(0.5)
+        && let Some(caller) = thief(fleet, a, ip, start, draw)
+    {
+        attack.also.extend([AlertKind::GeoAnomaly, AlertKind::DataExfiltration]);
+        attack.variant.push_str("-and-use");
+        attack.strength = "strong";
+        let from = start.plus_ms(60_000 + draw.below_ms(600_000));
+        let count = 20 + draw.below(150) as u32;
+        attack_session(
+            fleet,
+            a,
+            Session { account: a, start: from, end, count, caller, by_day: false, status: None },
+        );
+    }
+    fleet.attacks.push(attack);
+    end
+}
+
+/// Operations that a key-harvesting script asks for before Cosmos DB, and after it, in its order.
+const BEFORE: &[(&str, &str)] = &[
+    ("Microsoft.KeyVault/vaults/accessPolicies/write", "Microsoft.KeyVault/vaults/kv"),
+    ("Microsoft.Web/sites/publishxml/action", "Microsoft.Web/sites/app"),
+    (
+        "Microsoft.ContainerRegistry/registries/listCredentials/action",
+        "Microsoft.ContainerRegistry/registries/acr",
+    ),
+    ("Microsoft.Storage/storageAccounts/listKeys/action", "Microsoft.Storage/storageAccounts/st"),
+    (
+        "Microsoft.Automation/automationAccounts/listKeys/action",
+        "Microsoft.Automation/automationAccounts/aa",
+    ),
+];
+const AFTER: &[(&str, &str)] = &[
+    (
+        "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action",
+        "Microsoft.ContainerService/managedClusters/aks",
+    ),
+    ("Microsoft.Web/sites/host/listkeys/action", "Microsoft.Web/sites/fn"),
+    (
+        "Microsoft.CognitiveServices/accounts/listKeys/action",
+        "Microsoft.CognitiveServices/accounts/ai",
+    ),
+];
+
+/// One sweep over the accounts of each subscription that has at least four.
+fn sweep(fleet: &mut Fleet, s: usize, busy: &mut [Busy], draw: &mut Draw) {
+    let mut accounts = fleet.subscriptions[s].accounts.clone();
+    let warm = i64::from(fleet.options.warmup_days);
+    let days = i64::from(fleet.options.days) - warm;
+    let slow = !fleet.options.showcase && s % 3 == 2;
+    let length = if slow { accounts.len() as i64 } else { 1 };
+    let room = days - length - 1;
+    if accounts.len() < 4 || room <= 0 {
+        return;
+    }
+    let at = if fleet.options.showcase { room as f64 } else { draw.between(0.0, room as f64) };
+    let start = fleet.options.start.plus_ms(warm * DAY_MS + (at * DAY_MS as f64) as i64);
+    accounts.sort_by_key(|&a| (fleet.accounts[a].resource_group.clone(), a));
+    let principal = if draw.chance(0.5) {
+        life::person(false, draw)
+    } else {
+        life::machine("Reader and Data Access", draw)
+    };
+    let blocks = if draw.chance(0.5) { network::FAR } else { network::HOSTING };
+    let ip = draw.pick(blocks).address(draw);
+    let pace = draw.between(1500.0, 12_000.0);
+    let (variant, strength, end) = match s % 3 {
+        0 => {
+            ("microburst", "strong", script(fleet, s, &accounts, &principal, ip, start, pace, draw))
+        }
+        1 => (
+            "cosmos-fan-out",
+            "medium",
+            fan_out(fleet, &accounts, &principal, ip, start, pace, draw),
+        ),
+        _ if slow => {
+            let step = DAY_MS as f64 * 0.97;
+            ("low-and-slow", "weak", fan_out(fleet, &accounts, &principal, ip, start, step, draw))
+        }
+        _ => {
+            ("microburst", "strong", script(fleet, s, &accounts, &principal, ip, start, pace, draw))
+        }
+    };
+    let mut attack = label(fleet, AlertKind::MaliciousScript, &accounts, (start, end));
+    attack.also = vec![AlertKind::SuspiciousPrincipal];
+    attack.variant = variant.to_owned();
+    attack.strength = strength;
+    attack.addresses = vec![ip];
+    attack.principal = uuid_text(principal.object);
+    for &a in &accounts {
+        busy[a].push((start, end));
+    }
+    fleet.attacks.push(attack);
+}
+
+fn fan_out(
+    fleet: &mut Fleet,
+    accounts: &[usize],
+    principal: &Principal,
+    ip: Ipv4Addr,
+    start: Timestamp,
+    pace: f64,
+    draw: &mut Draw,
+) -> Timestamp {
+    let mut at = start;
+    for &a in accounts {
+        life::operation(fleet, a, LIST_KEYS, at, principal, ip);
+        at = at.plus_ms((pace * draw.between(0.9, 1.1)) as i64);
+    }
+    at
+}
+
+#[allow(clippy::too_many_arguments)] // one attack's parts, used once
+fn script(
+    fleet: &mut Fleet,
+    s: usize,
+    accounts: &[usize],
+    principal: &Principal,
+    ip: Ipv4Addr,
+    start: Timestamp,
+    pace: f64,
+    draw: &mut Draw,
+) -> Timestamp {
+    let mut at = others(fleet, s, BEFORE, principal, ip, start, draw);
+    at = fan_out(fleet, accounts, principal, ip, at, pace, draw);
+    others(fleet, s, AFTER, principal, ip, at, draw)
+}
+
+fn others(
+    fleet: &mut Fleet,
+    s: usize,
+    list: &[(&'static str, &'static str)],
+    principal: &Principal,
+    ip: Ipv4Addr,
+    mut at: Timestamp,
+    draw: &mut Draw,
+) -> Timestamp {
+    for &(name, resource) in list {
+        for n in 0..1 + draw.below(3) {
+            let id = &fleet.subscriptions[s].id_text;
+            let target =
+                format!("/subscriptions/{id}/resourceGroups/rg-shared/providers/{resource}{n:02}");
+            let principal = principal.clone();
+            fleet.operations.push(Operation {
+                time: at,
+                subscription: s,
+                target,
+                name,
+                principal,
+                ip,
+                failed: false,
+            });
+            at = at.plus_ms(1500 + draw.below_ms(9000));
+        }
+    }
+    at
+}
