@@ -111,30 +111,41 @@ pub(crate) fn schedule(fleet: &mut Fleet) {
             if deck.is_empty() {
                 deck = fresh_deck(fleet.options.showcase, draw);
             }
-            let Some(&card) = deck.last() else { return };
-            let length = match card {
-                Card::Drip(_, days, _) => i64::from(days) * DAY_MS,
-                _ => 2 * HOUR_MS,
-            };
-            let mut start = cursors[a];
-            for &(from, until) in &busy[a] {
-                if start.plus_ms(length + spacing) > from && start < until.plus_ms(spacing) {
-                    start = until.plus_ms(spacing + draw.below_ms(DAY_MS));
-                }
-            }
-            if start.plus_ms(length) > last {
-                cursors[a] = start;
-                continue;
-            }
-            deck.pop();
+            // The topmost card that still fits: a long drip must not block the deck.
+            let fit = deck.iter().enumerate().rev().find_map(|(i, card)| {
+                let start = free_from(&busy[a], cursors[a], length(*card), spacing);
+                (start.plus_ms(length(*card)) <= last).then_some((i, *card, start))
+            });
+            let Some((i, card, start)) = fit else { continue };
+            deck.remove(i);
+            let start = start.plus_ms(draw.below_ms(HOUR_MS));
             let end = play(fleet, a, card, start, draw);
-            cursors[a] = end.plus_ms(spacing + draw.below_ms(3 * DAY_MS));
+            cursors[a] = end.plus_ms(spacing + draw.below_ms(2 * DAY_MS));
             placed = true;
         }
         if !placed || fleet.options.showcase {
             return;
         }
     }
+}
+
+/// Longest an attack may take, milliseconds.
+fn length(card: Card) -> i64 {
+    match card {
+        Card::Drip(_, days, _) => i64::from(days) * DAY_MS + 2 * HOUR_MS,
+        _ => 3 * HOUR_MS,
+    }
+}
+
+/// First moment from `from` on with `length + spacing` clear of every busy span.
+fn free_from(busy: &Busy, from: Timestamp, length: i64, spacing: i64) -> Timestamp {
+    let mut start = from;
+    for &(first, last) in busy {
+        if start.plus_ms(length + spacing) > first && start < last.plus_ms(spacing) {
+            start = last.plus_ms(spacing);
+        }
+    }
+    start
 }
 
 fn fresh_deck(showcase: bool, draw: &mut Draw) -> Vec<Card> {
@@ -188,7 +199,7 @@ fn label(
 ) -> Attack {
     Attack {
         id: format!("attack-{:03}", fleet.attacks.len() + 1),
-        kind: kind,
+        kind,
         also: Vec::new(),
         variant: String::new(),
         strength: "strong",

@@ -331,9 +331,11 @@ fn request(
     let op = choose(&caller.mix, draw);
     let (operation, resource_type, _) = words(op);
     let (status, bytes) = outcome(place, caller, op, forced, draw);
-    let container = account_level(op).then_some("").unwrap_or(
-        account.containers.get(draw.below(account.containers.len())).map_or("", String::as_str),
-    );
+    let any = draw.below(account.containers.len());
+    let container = match account.containers.get(any) {
+        Some(name) if !account_level(op) => name.as_str(),
+        _ => "",
+    };
     let (token, key, principal, assignment) = credentials(&caller.credential);
     let mut path_text = Vec::with_capacity(80);
     path(op, account, container, draw, &mut path_text);
