@@ -37,7 +37,11 @@ pub(crate) fn person(portal: bool, draw: &mut Draw) -> Principal {
         app: if portal { PORTAL } else { *draw.pick(&[CLI, POWERSHELL]) },
         upn: format!("{name}.{:02}@{domain}", draw.below(100)),
         kind: if guest { PrincipalKind::Guest } else { PrincipalKind::User },
-        role: draw.pick(&["Contributor", "Owner", "DocumentDB Account Contributor"]),
+        role: draw.pick::<&'static str>(&[
+            "Contributor",
+            "Owner",
+            "DocumentDB Account Contributor",
+        ]),
     }
 }
 
