@@ -173,6 +173,7 @@ pub(crate) fn service(
         steps: Vec::new(),
         from: options.start,
         until: options.end(),
+        person: false,
         region,
     }
 }
@@ -199,6 +200,7 @@ fn developer(home: Home, per_day: f64, options: &FleetOptions, draw: &mut Draw) 
         steps: Vec::new(),
         from: options.start,
         until: options.end(),
+        person: true,
         region: home.region,
     }
 }
@@ -216,6 +218,7 @@ fn internal(region: &'static str, options: &FleetOptions, draw: &mut Draw) -> Ca
         steps: Vec::new(),
         from: options.start,
         until: options.end(),
+        person: false,
         region,
     }
 }

@@ -98,6 +98,8 @@ pub(crate) struct Caller {
     pub(crate) steps: Vec<Step>,
     pub(crate) from: Timestamp,
     pub(crate) until: Timestamp,
+    /// A person rather than a service.
+    pub(crate) person: bool,
     /// Serving region, display name.
     pub(crate) region: &'static str,
 }

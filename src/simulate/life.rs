@@ -208,34 +208,50 @@ fn browsing(fleet: &Fleet, account: usize, ip: std::net::Ipv4Addr, draw: &mut Dr
         steps: Vec::new(),
         from: fleet.options.start,
         until: fleet.options.end(),
+        person: true,
         region: fleet.accounts[account].region,
     }
 }
 
-/// Administrators look at accounts in the portal: it lists the keys and then reads a little.
+/// Administrators look at accounts in the portal: it lists the keys and then reads a little. Now
+/// and then a new one joins.
 fn portal(fleet: &mut Fleet, s: usize, draw: &mut Draw) {
-    let Subscription { admins, accounts, home, office, .. } = fleet.subscriptions[s].clone();
-    for admin in &admins {
+    let Subscription { mut admins, accounts, .. } = fleet.subscriptions[s].clone();
+    let days = f64::from(fleet.options.days);
+    let known = admins.len();
+    if draw.chance(0.3) {
+        admins.push(person(true, draw));
+    }
+    for (i, admin) in admins.iter().enumerate() {
+        let since = if i < known { 0.0 } else { draw.between(5.0, days) };
         let own: Vec<usize> = accounts.iter().copied().filter(|_| draw.chance(0.6)).collect();
         for &account in &own {
             let every = draw.between(1.5, 6.0);
-            let mut day = draw.between(0.0, every);
-            while day < f64::from(fleet.options.days) {
-                let ip = *draw.pick(&office);
-                let at = local(fleet, day as i64, draw.between(9.0, 17.5), home.ahead);
-                operation(fleet, account, LIST_KEYS, at, admin, ip);
-                let caller = browsing(fleet, account, ip, draw);
-                let start = at.plus_ms(3000 + draw.below_ms(20_000));
-                let count = 4 + draw.below(30) as u32;
-                let end = start.plus_ms(300_000 + draw.below_ms(1_500_000));
-                push_session(
-                    fleet,
-                    Session { account, start, end, count, caller, by_day: false, status: None },
-                );
+            let mut day = since + draw.between(0.0, every);
+            if i >= known && day < days {
+                let from = fleet.options.start.plus_ms((day as i64) * DAY_MS);
+                except(fleet, "new administrator", account, from, from.plus_ms(DAY_MS));
+            }
+            while day < days {
+                browse(fleet, account, admin, day as i64, draw);
                 day += every * draw.between(0.5, 1.5);
             }
         }
     }
+}
+
+/// One visit of the portal's Data Explorer.
+fn browse(fleet: &mut Fleet, account: usize, admin: &Principal, day: i64, draw: &mut Draw) {
+    let subscription = &fleet.subscriptions[fleet.accounts[account].subscription];
+    let ip = *draw.pick(&subscription.office);
+    let at = local(fleet, day, draw.between(9.0, 17.5), subscription.home.ahead);
+    operation(fleet, account, LIST_KEYS, at, admin, ip);
+    let caller = browsing(fleet, account, ip, draw);
+    let start = at.plus_ms(3000 + draw.below_ms(20_000));
+    let count = 4 + draw.below(30) as u32;
+    let end = start.plus_ms(300_000 + draw.below_ms(1_500_000));
+    let session = Session { account, start, end, count, caller, by_day: false, status: None };
+    push_session(fleet, session);
 }
 
 /// Adds a session that lies inside the fleet's time.
@@ -346,7 +362,7 @@ fn travel(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
         return;
     }
     let ip = block.address(draw);
-    let person = fleet.accounts[a].callers.iter().find(|c| c.rhythm.weekdays[6] < 0.2).cloned();
+    let person = fleet.accounts[a].callers.iter().find(|c| c.person).cloned();
     let mut caller = person.unwrap_or_else(|| browsing(fleet, a, ip, draw));
     caller.addresses = vec![ip];
     let start = local(fleet, day as i64, 8.0, 0);

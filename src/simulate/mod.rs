@@ -16,6 +16,7 @@ mod network;
 mod record;
 pub mod scenario;
 mod stream;
+mod sweep;
 
 use std::net::Ipv4Addr;
 
