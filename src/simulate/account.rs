@@ -5,7 +5,7 @@ use super::agent::{self, Agent};
 use super::caller::{Caller, Credential, Op, Rhythm, Sizes, Step};
 use super::draw::{Draw, Purpose};
 use super::network;
-use super::{Archetype, FleetOptions};
+use super::{Archetype, FleetOptions, Session};
 
 /// A rest of an account's life that no caller explains: its level from day to day.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Account {
     /// Query text is logged; obfuscated unless full-text query is on.
     pub(crate) query_log: Option<QueryLog>,
     pub(crate) callers: Vec<Caller>,
+    /// Bursts outside the callers' rhythms.
+    pub(crate) sessions: Vec<Session>,
     /// Level of each day since the start (autoregressive, around 1).
     pub(crate) drift: Vec<f64>,
     /// σ of the hourly level.
@@ -344,6 +346,7 @@ pub(crate) fn draw_account(
         containers,
         query_log,
         callers: callers(archetype, home, options, draw),
+        sessions: Vec::new(),
         drift: drift(options.days, draw),
         hour_noise: draw.between(0.05, 0.3),
         throttled: if draw.chance(0.3) { draw.between(0.0005, 0.02) } else { 0.0 },
@@ -362,10 +365,14 @@ impl Account {
             .sum::<f64>()
             * found
     }
-    /// Mean of [`Account::day_bytes`] over the two weeks before `at`.
+    /// Mean bytes a day over the two weeks before `at`: rhythms and routine sessions, without
+    /// exports and attacks.
     pub(crate) fn mean_day_bytes(&self, at: Timestamp) -> f64 {
         let first = Timestamp::of_day(at.day() - 14);
-        (0..14).map(|d| self.day_bytes(first.plus_ms(d * DAY_MS))).sum::<f64>() / 14.0
+        let rhythms: f64 = (0..14).map(|d| self.day_bytes(first.plus_ms(d * DAY_MS))).sum();
+        let routine = |s: &&Session| s.routine && s.start >= first && s.start < at;
+        let visits: f64 = self.sessions.iter().filter(routine).map(Session::bytes).sum();
+        (rhythms + visits) / 14.0
     }
     /// The workload that returns most documents around `at`.
     pub(crate) fn main_caller(&self, at: Timestamp) -> Option<&Caller> {

@@ -257,11 +257,7 @@ fn reads(
     attack.strength = strength(count);
     attack.addresses = vec![ip];
     attack.mean_days = days;
-    attack_session(
-        fleet,
-        a,
-        Session { account: a, start, end, count, caller, by_day: false, status: None },
-    );
+    attack_session(fleet, a, Session::new(start, end, count, caller));
     fleet.attacks.push(attack);
     end
 }
@@ -271,7 +267,7 @@ fn reads(
 fn attack_session(fleet: &mut Fleet, a: usize, session: Session) {
     let (from, until) = (session.start.plus_ms(-DAY_MS), session.end.plus_ms(DAY_MS));
     fleet.accounts[a].gaps.retain(|g| g.1 < from || g.0 > until);
-    life::push_session(fleet, session);
+    life::push_session(fleet, a, session);
 }
 
 /// Volume: `days.0` mean days a unit of the name, `days.1` in all.
@@ -300,7 +296,7 @@ fn volume(
     }
     let bytes = account.mean_day_bytes(start) * days.1;
     let addresses = caller.addresses.clone();
-    let Some(mut session) = life::bulk(a, caller, bytes, start, end, draw) else { return end };
+    let Some(mut session) = life::bulk(caller, bytes, start, end, draw) else { return end };
     if session.count < 4 {
         // An almost idle account: a handful of pages all the same.
         session.count = 4;
@@ -381,11 +377,7 @@ fn listed_keys(
         attack.strength = "strong";
         let from = start.plus_ms(60_000 + draw.below_ms(600_000));
         let count = 20 + draw.below(150) as u32;
-        attack_session(
-            fleet,
-            a,
-            Session { account: a, start: from, end, count, caller, by_day: false, status: None },
-        );
+        attack_session(fleet, a, Session::new(from, end, count, caller));
     }
     fleet.attacks.push(attack);
     end

@@ -250,14 +250,14 @@ fn browse(fleet: &mut Fleet, account: usize, admin: &Principal, day: i64, draw: 
     let start = at.plus_ms(3000 + draw.below_ms(20_000));
     let count = 4 + draw.below(30) as u32;
     let end = start.plus_ms(300_000 + draw.below_ms(1_500_000));
-    let session = Session { account, start, end, count, caller, by_day: false, status: None };
-    push_session(fleet, session);
+    let session = Session { routine: true, ..Session::new(start, end, count, caller) };
+    push_session(fleet, account, session);
 }
 
 /// Adds a session that lies inside the fleet's time.
-pub(crate) fn push_session(fleet: &mut Fleet, session: Session) {
+pub(crate) fn push_session(fleet: &mut Fleet, a: usize, session: Session) {
     if inside(fleet, session.start) && session.end <= fleet.options.end() {
-        fleet.sessions.push(session);
+        fleet.accounts[a].sessions.push(session);
     }
 }
 
@@ -308,8 +308,8 @@ fn exports(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
         let Some(own) = fleet.accounts[a].main_caller(start).cloned() else { return };
         let bytes = fleet.accounts[a].mean_day_bytes(start) * draw.log_normal(1.0, 0.8).min(6.0);
         let end = start.plus_ms((draw.between(0.3, 4.0) * HOUR_MS as f64) as i64);
-        if let Some(session) = bulk(a, own, bytes, start, end, draw) {
-            push_session(fleet, session);
+        if let Some(session) = bulk(own, bytes, start, end, draw) {
+            push_session(fleet, a, session);
             except(fleet, "export", a, start, end);
         }
         day += draw.between(60.0, 200.0);
@@ -319,7 +319,6 @@ fn exports(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
 /// A session of reads that returns about `bytes` bytes: pages larger than everyday answers, at
 /// most 6,000 of them.
 pub(crate) fn bulk(
-    account: usize,
     mut caller: Caller,
     bytes: f64,
     start: Timestamp,
@@ -338,15 +337,7 @@ pub(crate) fn bulk(
     };
     let sigma = 0.3;
     caller.sizes = Sizes { median: page / super::draw::exp(sigma * sigma / 2.0), sigma };
-    (count > 0).then_some(Session {
-        account,
-        start,
-        end,
-        count,
-        caller,
-        by_day: false,
-        status: None,
-    })
+    (count > 0).then(|| Session::new(start, end, count, caller))
 }
 
 /// Someone works from abroad for a few days, once in about a year per account with people.
@@ -368,10 +359,7 @@ fn travel(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
     let start = local(fleet, day as i64, 8.0, 0);
     let end = start.plus_ms((length * DAY_MS as f64) as i64);
     let count = 10 + draw.below(80) as u32;
-    push_session(
-        fleet,
-        Session { account: a, start, end, count, caller, by_day: true, status: None },
-    );
+    push_session(fleet, a, Session { by_day: true, ..Session::new(start, end, count, caller) });
     except(fleet, "travel", a, start, end);
 }
 
@@ -392,10 +380,7 @@ fn refused_knocks(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
         let end = start.plus_ms(60_000 + draw.below_ms(600_000));
         let status = Some(if draw.chance(0.8) { 401 } else { 403 });
         let count = 1 + draw.below(8) as u32;
-        push_session(
-            fleet,
-            Session { account: a, start, end, count, caller, by_day: false, status },
-        );
+        push_session(fleet, a, Session { status, ..Session::new(start, end, count, caller) });
         day += draw.between(3.0, 30.0);
     }
 }

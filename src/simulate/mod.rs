@@ -140,7 +140,6 @@ pub(crate) struct Subscription {
 /// A burst of requests outside the rhythms: an export, a browsing session, an attack.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    pub(crate) account: usize,
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
     pub(crate) count: u32,
@@ -149,6 +148,19 @@ pub(crate) struct Session {
     pub(crate) by_day: bool,
     /// All requests end so.
     pub(crate) status: Option<u16>,
+    /// Belongs to an ordinary day, so that it counts into the account's mean day.
+    pub(crate) routine: bool,
+}
+
+impl Session {
+    /// An uncommon session, evenly spread, of which most requests succeed.
+    pub(crate) fn new(start: Timestamp, end: Timestamp, count: u32, caller: Caller) -> Session {
+        Session { start, end, count, caller, by_day: false, status: None, routine: false }
+    }
+    /// Expected bytes of documents returned.
+    pub(crate) fn bytes(&self) -> f64 {
+        f64::from(self.count) * self.caller.egress_share() * self.caller.sizes.mean()
+    }
 }
 
 /// One planned operation of the Activity log.
@@ -171,7 +183,6 @@ pub struct Fleet {
     pub(crate) tenant: u128,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) accounts: Vec<Account>,
-    pub(crate) sessions: Vec<Session>,
     /// In time order.
     pub(crate) operations: Vec<Operation>,
     pub(crate) tor_exits: Vec<Ipv4Addr>,
@@ -228,7 +239,6 @@ pub fn plan(options: FleetOptions) -> Fleet {
         tenant: draw.uuid(),
         subscriptions: Vec::new(),
         accounts: Vec::new(),
-        sessions: Vec::new(),
         operations: Vec::new(),
         tor_exits: unique(120, || network::tor(draw)),
         listed: Vec::new(),

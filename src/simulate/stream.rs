@@ -33,7 +33,7 @@ pub struct Records<'a> {
     fleet: &'a Fleet,
     names: Vec<(String, String)>,
     /// Sessions by the hours that they touch.
-    sessions: BTreeMap<i64, Vec<usize>>,
+    sessions: BTreeMap<i64, Vec<(usize, usize)>>,
     hour: i64,
     next_operation: usize,
     sequence: u64,
@@ -44,10 +44,12 @@ pub struct Records<'a> {
 /// Native records in order of arrival, each with the moment at which it arrives (60–420 s after
 /// the event for most).
 pub fn records(fleet: &Fleet) -> Records<'_> {
-    let mut sessions: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-    for (i, session) in fleet.sessions.iter().enumerate() {
-        for hour in session.start.hour()..=session.end.plus_ms(-1).hour() {
-            sessions.entry(hour).or_default().push(i);
+    let mut sessions: BTreeMap<i64, Vec<(usize, usize)>> = BTreeMap::new();
+    for (a, account) in fleet.accounts.iter().enumerate() {
+        for (i, session) in account.sessions.iter().enumerate() {
+            for hour in session.start.hour()..=session.end.plus_ms(-1).hour() {
+                sessions.entry(hour).or_default().push((a, i));
+            }
         }
     }
     let names = (0..fleet.accounts.len())
@@ -95,10 +97,11 @@ impl Records<'_> {
             let place = Place::new(self.fleet, index, &self.names[index]);
             account_hour(&place, hour, &mut writer);
         }
-        for &i in self.sessions.get(&self.hour).into_iter().flatten() {
-            let session = &self.fleet.sessions[i];
-            if !self.fleet.accounts[session.account].silent(hour) {
-                let place = Place::new(self.fleet, session.account, &self.names[session.account]);
+        for &(a, i) in self.sessions.get(&self.hour).into_iter().flatten() {
+            let account = &self.fleet.accounts[a];
+            if !account.silent(hour) {
+                let place = Place::new(self.fleet, a, &self.names[a]);
+                let session = &account.sessions[i];
                 session_hour(&place, i, session, hour, &mut writer);
             }
         }
@@ -177,7 +180,8 @@ fn session_hour(
     let from = session.start.max(hour);
     let until = session.end.min(hour.plus_ms(HOUR_MS));
     let n = cumulative(session, until).saturating_sub(cumulative(session, from));
-    let draw = &mut Draw::new(place.seed, Purpose::Session, index as u64, hour.hour() as u64);
+    let stream = ((place.index as u64) << 32) | index as u64;
+    let draw = &mut Draw::new(place.seed, Purpose::Session, stream, hour.hour() as u64);
     for _ in 0..n {
         let at = from.plus_ms(draw.below_ms(until.since(from)));
         request(place, &session.caller, session.status, at, draw, writer);

@@ -180,3 +180,34 @@ fn scenario_records_carry_what_was_set() {
     assert_eq!(record["operationName"], "MICROSOFT.DOCUMENTDB/DATABASEACCOUNTS/LISTKEYS/ACTION");
     assert_eq!(record["resultType"], "Success");
 }
+
+#[test]
+fn labels_agree_with_lists_and_operations() {
+    let fleet = plan(FleetOptions { accounts: 24, ..Default::default() });
+    let mut kinds = BTreeMap::<AlertKind, usize>::new();
+    for attack in &fleet.attacks {
+        *kinds.entry(attack.kind).or_default() += 1;
+        assert!(!attack.also.contains(&attack.kind));
+        let by = |o: &&Operation| record::uuid_text(o.principal.object) == attack.principal;
+        let during = |o: &&Operation| o.time >= attack.start && o.time <= attack.end;
+        match attack.kind {
+            AlertKind::TorAnomaly => assert!(fleet.tor_exits.contains(&attack.addresses[0])),
+            AlertKind::SuspiciousIp => assert!(fleet.listed.contains(&attack.addresses[0])),
+            AlertKind::DataExfiltration => assert!(attack.mean_days >= 0.5),
+            AlertKind::GeoAnomaly => assert!(attack.principal.is_empty()),
+            AlertKind::MaliciousScript | AlertKind::SuspiciousPrincipal => {
+                for name in &attack.accounts {
+                    let on = |o: &&Operation| o.target.ends_with(name.as_str());
+                    let n = fleet.operations.iter().filter(by).filter(during).filter(on).count();
+                    assert_eq!(n, 1, "{attack:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    let labels: serde_json::Value = serde_json::from_str(&labels_json(&fleet)).unwrap();
+    assert_eq!(labels["attacks"].as_array().unwrap().len(), fleet.attacks.len());
+    for attack in labels["attacks"].as_array().unwrap() {
+        assert!(AlertKind::parse(attack["kind"].as_str().unwrap()).is_some());
+    }
+}
