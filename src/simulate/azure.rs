@@ -132,21 +132,22 @@ fn readme(fleet: &Fleet, summary: &Summary) -> String {
     let o = &fleet.options;
     format!(
         "# A simulated fleet\n\n\
-         Seed {}, {} accounts, {} days from {}, {} records, {} attacks. Made by\n\
-         `cosmoguard simulate OUT --seed {} --accounts {} --days {}`; the same command gives the\n\
-         same bytes. Nothing in it is real, but addresses lie in public blocks of real operators.\n\n\
+         Seed {}, {} accounts, {} days from {}, {} attacks after {} days of warm-up, rate {},\n\
+         {} records. Made by `cosmoguard simulate`; the same options give the same bytes. Nothing in\n\
+         it is real, but addresses lie in public blocks of real operators.\n\n\
          - `insights-*`: logs as Azure's diagnostic settings write them; a blob's hour is the hour of arrival\n\
-         - `labels.json`: accounts, attacks (the alert type that must be raised, types that are right too), benign exceptions\n\
+         - `labels.json`: accounts; attacks with the alert type that must be raised (`kind`) and those that\n  \
+           are right too (`also`), accounts, time, addresses, principal, volume in mean days; benign episodes\n  \
+           that look unusual\n\
          - `tor-exits.txt`, `threat-ips.txt`: lists valid for the whole time\n\n\
          Replay: `cosmoguard replay . --tor-exits tor-exits.txt --threat-ips threat-ips.txt --alerts alerts.jsonl`\n",
         o.seed,
         o.accounts,
         o.days,
         o.start,
-        summary.records(),
         fleet.attacks.len(),
-        o.seed,
-        o.accounts,
-        o.days
+        o.warmup_days,
+        o.rate,
+        summary.records(),
     )
 }

@@ -91,6 +91,7 @@ pub(crate) fn live(fleet: &mut Fleet) {
     }
     for a in 0..fleet.accounts.len() {
         let draw = &mut Draw::new(fleet.options.seed, Purpose::Life, a as u64, 2);
+        failovers(fleet, a);
         redeployment(fleet, a, draw);
         release_steps(fleet, a, draw);
         exports(fleet, a, draw);
@@ -340,19 +341,20 @@ pub(crate) fn bulk(
     (count > 0).then(|| Session::new(start, end, count, caller))
 }
 
-/// Someone works from abroad for a few days, once in about a year per account with people.
+/// Someone works from abroad for a few days: about a third of the accounts where people work, in
+/// a year. The showcase always has one.
 fn travel(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
     if fleet.accounts[a].archetype != Archetype::Developer && !draw.chance(0.15) {
         return;
     }
-    let day = draw.between(0.0, 120.0);
-    let length = draw.between(1.0, 6.0);
+    let latest = if fleet.options.showcase { 20.0 } else { 120.0 };
+    let (day, length) = (draw.between(6.0, latest), draw.between(1.0, 6.0));
     let country = fleet.accounts[a].country;
-    let block = *draw.pick(network::HOMES);
-    if block.country == country || day + length >= f64::from(fleet.options.days) {
+    let abroad: Vec<_> = network::HOMES.iter().filter(|b| b.country != country).collect();
+    if day + length >= f64::from(fleet.options.days) {
         return;
     }
-    let ip = block.address(draw);
+    let ip = draw.pick(&abroad).address(draw);
     let person = fleet.accounts[a].callers.iter().find(|c| c.person).cloned();
     let mut caller = person.unwrap_or_else(|| browsing(fleet, a, ip, draw));
     caller.addresses = vec![ip];
@@ -361,6 +363,15 @@ fn travel(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
     let count = 10 + draw.below(80) as u32;
     push_session(fleet, a, Session { by_day: true, ..Session::new(start, end, count, caller) });
     except(fleet, "travel", a, start, end);
+}
+
+/// Failovers were drawn with the account; here they become known.
+fn failovers(fleet: &mut Fleet, a: usize) {
+    let first = fleet.accounts[a].callers.first();
+    let steps: Vec<Step> = first.map_or_else(Vec::new, |c| c.steps.clone());
+    for step in steps {
+        except(fleet, "failover", a, step.from, step.until);
+    }
 }
 
 /// Knocks without a key from scanners, Tor and listed addresses: refused, so no access.

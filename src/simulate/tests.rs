@@ -17,6 +17,9 @@ fn the_demo_shows_all_six_kinds_after_its_warm_up() {
         assert!(fleet.attacks.iter().any(|a| a.kind == kind), "{kind:?}");
     }
     assert!(fleet.attacks.iter().all(|a| a.start >= warm && a.end <= fleet.options.end()));
+    for kind in ["travel", "failover", "release", "redeployment", "export"] {
+        assert!(fleet.exceptions.iter().any(|e| e.kind == kind), "{kind}");
+    }
     let n = records(&fleet).count();
     assert!((300_000..600_000).contains(&n), "{n} records");
 }
