@@ -340,7 +340,15 @@ fn stranger(
     let blocks = if draw.chance(0.5) { network::FAR } else { network::HOSTING };
     let ip = draw.pick(blocks).address(draw);
     let name = *draw.pick(&[LIST_KEYS, LIST_KEYS, CONNECTION_STRINGS, READONLY_KEYS]);
-    life::operation(fleet, a, name, start, &principal, ip);
+    let mut at = start;
+    if draw.chance(0.3) {
+        // Refused at first, until a role is found that may.
+        for _ in 0..1 + draw.below(3) {
+            life::refused(fleet, a, name, at, &principal, ip);
+            at = at.plus_ms(15_000 + draw.below_ms(200_000));
+        }
+    }
+    life::operation(fleet, a, name, at, &principal, ip);
     let kind = if person { "new-user" } else { "new-application" };
     listed_keys(fleet, a, &principal, kind, ip, start, draw)
 }
@@ -375,7 +383,7 @@ fn listed_keys(
         attack.also.extend([AlertKind::GeoAnomaly, AlertKind::DataExfiltration]);
         attack.variant.push_str("-and-use");
         attack.strength = "strong";
-        let from = start.plus_ms(60_000 + draw.below_ms(600_000));
+        let from = start.plus_ms(900_000 + draw.below_ms(600_000));
         let count = 20 + draw.below(150) as u32;
         attack_session(fleet, a, Session::new(from, end, count, caller));
     }

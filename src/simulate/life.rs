@@ -110,6 +110,7 @@ fn inside(fleet: &Fleet, at: Timestamp) -> bool {
     at >= fleet.options.start && at < fleet.options.end()
 }
 
+/// Plans a successful operation on an account.
 pub(crate) fn operation(
     fleet: &mut Fleet,
     account: usize,
@@ -122,16 +123,24 @@ pub(crate) fn operation(
         let target = fleet.arm_id(account);
         let subscription = fleet.accounts[account].subscription;
         let principal = principal.clone();
-        fleet.operations.push(Operation {
-            time,
-            subscription,
-            target,
-            name,
-            principal,
-            ip,
-            failed: false,
-        });
+        let failed = false;
+        let operation = Operation { time, subscription, target, name, principal, ip, failed };
+        fleet.operations.push(operation);
     }
+}
+
+/// Plans an operation that Azure refuses.
+pub(crate) fn refused(
+    fleet: &mut Fleet,
+    account: usize,
+    name: &'static str,
+    time: Timestamp,
+    principal: &Principal,
+    ip: std::net::Ipv4Addr,
+) {
+    let before = fleet.operations.len();
+    operation(fleet, account, name, time, principal, ip);
+    fleet.operations.iter_mut().skip(before).for_each(|o| o.failed = true);
 }
 
 /// Every plan of a pipeline reads all three kinds of keys of every account.
@@ -246,6 +255,11 @@ fn browse(fleet: &mut Fleet, account: usize, admin: &Principal, day: i64, draw: 
     let subscription = &fleet.subscriptions[fleet.accounts[account].subscription];
     let ip = *draw.pick(&subscription.office);
     let at = local(fleet, day, draw.between(9.0, 17.5), subscription.home.ahead);
+    if draw.chance(0.02) {
+        // A role that has run out is refused once before it is renewed.
+        let before = at.plus_ms(-60_000 - draw.below_ms(600_000));
+        refused(fleet, account, LIST_KEYS, before, admin, ip);
+    }
     operation(fleet, account, LIST_KEYS, at, admin, ip);
     let caller = browsing(fleet, account, ip, draw);
     let start = at.plus_ms(3000 + draw.below_ms(20_000));

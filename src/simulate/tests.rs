@@ -191,7 +191,8 @@ fn labels_agree_with_lists_and_operations() {
     for attack in &fleet.attacks {
         *kinds.entry(attack.kind).or_default() += 1;
         assert!(!attack.also.contains(&attack.kind));
-        let by = |o: &&Operation| record::uuid_text(o.principal.object) == attack.principal;
+        let by =
+            |o: &&Operation| !o.failed && record::uuid_text(o.principal.object) == attack.principal;
         let during = |o: &&Operation| o.time >= attack.start && o.time <= attack.end;
         match attack.kind {
             AlertKind::TorAnomaly => assert!(fleet.tor_exits.contains(&attack.addresses[0])),
