@@ -107,7 +107,7 @@ fields! {
         "eventName" "channels" "description" "id" "relatedEvents" "resourceProviderName"
         "subStatus" "ActivitySubstatus" "ActivitySubstatusValue" "EventSubmissionTimestamp"
         "ResourceProviderValue" "avgDurationMs" "maxDurationMs" "totalDurationMs"
-        "maxRequestCharge" "maxRequestLength" "eventProperties" "callerId"
+        "maxRequestCharge" "maxRequestLength" "eventProperties" "callerId" "EventProcessedUtcTime" "EventEnqueuedUtcTime"
         "roleDefinitionId" "roleDefinitionName" "roleDefinitionType"
         "roleDefinitionAssignableScopes" "roleDefinitionPermissions" "roleAssignmentId"
         "associatedRoleDefinitionId" "roleAssignmentPrincipalId" "roleAssignmentPrincipalType"
@@ -242,7 +242,7 @@ impl<'a> Fields<'a> {
     pub(super) fn set(&mut self, field: Field, spelling: Spelling, value: Scalar<'a>) {
         let slot = &mut self.values[field as usize];
         let wins = match spelling {
-            Spelling::Plain => *slot == Scalar::Missing || !value.is_nothing(),
+            Spelling::Plain => matches!(slot, Scalar::Missing) || !value.is_nothing(),
             Spelling::Guid => !value.is_nothing(),
             Spelling::Suffixed => slot.is_nothing(),
         };
