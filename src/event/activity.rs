@@ -91,7 +91,7 @@ pub(super) fn decode(
         credential,
         operation: cx.tables.text(Some(operation)),
         outcome: outcome(record),
-        correlation_id: short(&lower(fields.text(Field::CorrelationId))),
+        correlation_id: short(&lower(fields.words(Field::CorrelationId).as_deref())),
         target: target.unwrap_or_else(|| cx.tables.empty()),
         subscription: subscription
             .or_else(|| fields.text(Field::SubscriptionId).map(SubscriptionId::new)),

@@ -2,6 +2,8 @@
 //!
 //! One table serves every shape: the property bags of the stream, the flat rows of Log
 //! Analytics tables, and `AzureDiagnostics` rows with their type suffixes.
+use std::borrow::Cow;
+
 use crate::event::scalar::Scalar;
 
 /// Where a key stands.
@@ -233,6 +235,12 @@ impl<'a> Fields<'a> {
     /// The text of `field`, if it says something.
     pub(super) fn text(&self, field: Field) -> Option<&str> {
         self.get(field).text()
+    }
+
+    /// The value of `field` in words, numbers included: for names that an exporter may have
+    /// written without quotes.
+    pub(super) fn words(&self, field: Field) -> Option<Cow<'_, str>> {
+        self.get(field).words()
     }
 
     /// Notes a value. The last one wins, but nothing never replaces something: one field has
