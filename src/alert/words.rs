@@ -220,10 +220,10 @@ pub fn about_once_in(per_day: f64) -> String {
 
 /// A share in percent: `71 %`, `0.4 %`.
 pub fn percent(share: f64) -> String {
-    if !share.is_finite() {
+    let value = share * 100.0;
+    if !value.is_finite() {
         return "unknown".to_owned();
     }
-    let value = share * 100.0;
     if value >= 10.0 || value == 0.0 {
         format!("{value:.0} %")
     } else {
