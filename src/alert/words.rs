@@ -48,7 +48,8 @@ fn significant(value: f64, digits: usize) -> String {
     }
     let scientific = format!("{:.*e}", digits.saturating_sub(1), value);
     let exponent: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
-    let rounded: f64 = scientific.parse().unwrap_or(value);
+    // Rounding up may leave the largest numbers' range.
+    let rounded: f64 = scientific.parse().ok().filter(|r: &f64| r.is_finite()).unwrap_or(value);
     let places = (digits as i32 - 1 - exponent).max(0) as usize;
     let text = format!("{rounded:.places$}");
     match text.contains('.') {
@@ -221,7 +222,7 @@ pub fn about_once_in(per_day: f64) -> String {
 /// A share in percent: `71 %`, `0.4 %`.
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    if !value.is_finite() {
+    if !(0.0..1e6).contains(&value) {
         return "unknown".to_owned();
     }
     if value >= 10.0 || value == 0.0 {
