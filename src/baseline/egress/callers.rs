@@ -189,5 +189,5 @@ fn row_heap(row: &CallerRow) -> usize {
         + row.agents.as_slice().len()
         + row.databases.as_slice().len()
         + row.containers.as_slice().len();
-    texts * size_of::<crate::ids::Text>() + row.statuses.as_slice().len() * size_of::<i32>()
+    texts * size_of::<crate::ids::Text>() + size_of_val(row.statuses.as_slice())
 }
