@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::event::{Access, ConnectionMode, Credential, Operation, Request, Resource};
+use crate::event::{
+    Access, Category, ConnectionMode, Credential, Operation, Request, Resource,
+};
 use crate::ids::Text;
 use crate::intel::view::{AddressClass, AddressInfo, Country};
 use crate::limits;
@@ -270,8 +272,8 @@ pub struct Cell {
     pub change_feed: StreamSums,
     /// Callers: at most [`limits::CELL_CALLERS_MAX`] exact ones (those with the smallest rank)
     /// and [`limits::CELL_NETWORKS_MAX`] pools, each with its rank.
-    callers: Vec<(u64, CallerKey, CallerRow)>,
-    pools: Vec<(u64, CallerKey, CallerRow)>,
+    pub(crate) callers: Vec<(u64, CallerKey, CallerRow)>,
+    pub(crate) pools: Vec<(u64, CallerKey, CallerRow)>,
     /// Everything that fell out of the pools.
     pub overflow_requests: u64,
     /// Requests, all.
@@ -286,11 +288,61 @@ pub struct Cell {
     pub key_operations: BTreeSet<super::principals::KeyOperation>,
     /// Key operations that did not fit.
     pub key_operations_dropped: u64,
+    /// The same minute as the API's own category logged it (Mongo, Cassandra, Gremlin, Table).
+    pub(crate) api: Option<Box<Cell>>,
+    /// The same minute as aggregated rows tell it.
+    pub(crate) aggregate: Option<Box<Cell>>,
 }
 
+/// Azure may log one request three times over: per back-end request, per front-end request of
+/// the API, and in aggregated rows. Exactly one of these lanes counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneMemory {
+    /// Newest minute with rows of the API's own category.
+    pub api: Option<i64>,
+    /// Newest minute with per-request rows of the data plane.
+    pub data_plane: Option<i64>,
+}
+
+/// Minutes for which a better lane keeps a worse one out after its last row.
+const LANE_MINUTES: i64 = 60;
+
 impl Cell {
-    /// Adds one request (or aggregated row).
+    /// Adds one request (or aggregated row) to its lane.
     pub fn add_request(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
+        match r.category {
+            _ if r.interval_ms > 0 => self.aggregate.get_or_insert_default().add(time, r, info),
+            Category::DataPlaneRequests => self.add(time, r, info),
+            _ => self.api.get_or_insert_default().add(time, r, info),
+        }
+    }
+
+    /// Chooses the one lane that counts: the API's own, else per request, else aggregated; a lane
+    /// seen within the last hour keeps the worse ones out even where it is silent now.
+    pub fn settle(mut self, minute: i64, memory: &mut LaneMemory) -> Cell {
+        let (api, aggregate) = (self.api.take(), self.aggregate.take());
+        if api.is_some() {
+            memory.api = Some(minute);
+        }
+        if self.requests > 0 {
+            memory.data_plane = Some(minute);
+        }
+        let recent = |seen: Option<i64>| seen.is_some_and(|m| minute - m <= LANE_MINUTES);
+        let lane = if recent(memory.api) {
+            Some(api.unwrap_or_default())
+        } else if recent(memory.data_plane) {
+            None
+        } else {
+            aggregate
+        };
+        let Some(mut lane) = lane else { return self };
+        lane.categories |= self.categories;
+        lane.key_operations = self.key_operations;
+        lane.key_operations_dropped = self.key_operations_dropped;
+        *lane
+    }
+
+    fn add(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
         self.requests = self.requests.saturating_add(r.count);
         self.categories |= r.category.bit();
         match r.status {
@@ -350,7 +402,7 @@ impl Cell {
 
     /// Adds one key operation of the Activity log.
     pub fn add_key_operation(&mut self, operation: super::principals::KeyOperation) {
-        self.categories |= crate::event::Category::Activity.bit();
+        self.categories |= Category::Activity.bit();
         self.key_operations.insert(operation);
         if self.key_operations.len() > limits::CELL_KEY_OPERATIONS_MAX {
             self.key_operations.pop_last();
@@ -384,6 +436,7 @@ impl Cell {
         (self.callers.capacity() + self.pools.capacity()) * size_of::<(u64, CallerKey, CallerRow)>()
             + self.callers.iter().chain(&self.pools).map(|(_, _, r)| row_heap(r)).sum::<usize>()
             + self.key_operations.len() * size_of::<super::principals::KeyOperation>()
+            + self.api.iter().chain(&self.aggregate).map(|c| size_of::<Cell>() + c.heap_bytes()).sum::<usize>()
     }
 }
 

@@ -178,6 +178,11 @@ impl Callers {
             .max_by(|a, b| a.excess(hour, hours).total_cmp(&b.excess(hour, hours)))
     }
 
+    /// The table is no fuller than it may be.
+    pub(crate) fn within_bounds(&self) -> bool {
+        self.heavy.len() <= CALLERS_MAX
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.heavy.capacity() * size_of::<HeavyCaller>()
             + self.heavy.iter().map(|c| row_heap(&c.row)).sum::<usize>()
