@@ -10,6 +10,7 @@ use crate::intel::view::{AddressClass, Country, ListHit};
 use crate::time::Timestamp;
 
 pub mod key_principal;
+pub mod key_script;
 
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
