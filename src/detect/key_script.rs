@@ -120,7 +120,7 @@ pub struct AccountTouch {
     pub resource_id: Option<Text>,
     /// When last.
     pub last: Timestamp,
-    /// Touched on enough earlier days to be one of the principal's own.
+    /// One of the principal's own accounts.
     pub regular: bool,
     /// Never touched before today.
     pub new_today: bool,
@@ -151,6 +151,10 @@ pub struct SweepObservation {
     pub providers: Vec<String>,
     /// Gamma shape and exposure of their number.
     pub provider_habit: (f64, f64),
+    /// Chance that this is automation which read the whole estate long before its logs began: then no
+    /// count is odd. 0 where the principal is known, or where it goes like a credential dump
+    /// (several providers, nothing but `listKeys`).
+    pub estate: f64,
     /// Evenly timed: (probability on an innocent day, it was), where it can be told.
     pub script_timing: Option<(f64, bool)>,
     /// In the order of the public tool: the same.
@@ -169,8 +173,8 @@ pub struct SweepObservation {
     pub kinds: Vec<CredentialOperation>,
     /// Share of the subscription's known accounts touched in 24 hours.
     pub share: f64,
-    /// Such tests per account-day in this tenant.
-    pub per_day: f64,
+    /// Tests per account-day in this tenant: of a known principal's day, and of an arrival.
+    pub per_day: [f64; 2],
     /// Trust in the tenant's picture.
     pub maturity: Maturity,
     /// Records that came after their cell had closed took part.
@@ -194,6 +198,7 @@ pub fn judge(o: &SweepObservation, profile: &KeysProfile) -> Option<Finding> {
     if !several || p > profile.report_p {
         return None;
     }
+    let per_day = o.per_day[usize::from(window.arrival.is_some())];
     Some(Finding {
         kind: AlertKind::MaliciousScript,
         account: first.account.clone(),
@@ -203,7 +208,7 @@ pub fn judge(o: &SweepObservation, profile: &KeysProfile) -> Option<Finding> {
         start: start(o, &window),
         end: o.end,
         decided: now,
-        test: Test { p: p.min(1.0), per_day: o.per_day, rule: None, ceiling: None },
+        test: Test { p: p.min(1.0), per_day, rule: None, ceiling: None },
         maturity: o.maturity,
         late: o.late,
         caller: caller(o),
@@ -226,7 +231,8 @@ fn window_p(o: &SweepObservation, window: &WindowCount) -> f64 {
     properties.extend(o.script_timing);
     properties.extend(o.tool_order);
     let observed = window.tail() * at_least(providers);
-    product_tail(&properties, observed, |x| counted_tail(&masses, x))
+    let odd = product_tail(&properties, observed, |x| counted_tail(&masses, x));
+    o.estate + (1.0 - o.estate) * odd
 }
 
 /// Windows of a day and less tell the whole window; longer ones the last 26 hours of it.

@@ -1,6 +1,6 @@
 //! What is remembered of one principal across the tenant. Plain fields: the store mirrors them.
 use super::operation::TenantOperation;
-use crate::event::{CredentialOperation, PrincipalType};
+use crate::event::{CredentialOperation, Outcome, PrincipalType};
 use crate::ids::{AccountId, SubscriptionId, Text};
 use crate::profile::KeysProfile;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -45,6 +45,8 @@ pub struct RecentUse {
     pub time: Timestamp,
     /// Identity over Start, Accept and Success.
     pub identity: u64,
+    /// It ended with Accept so far.
+    pub accepted: bool,
     /// Hash of the target.
     pub target: u64,
     /// The Cosmos DB account; `None` for other providers.
@@ -180,7 +182,8 @@ impl PrincipalHabit {
     /// Takes one finished operation in. False if it was known (the Success after an Accept).
     pub fn add(&mut self, operation: &TenantOperation, profile: &KeysProfile) -> bool {
         let identity = operation.identity();
-        if self.recent.iter().any(|r| r.identity == identity) {
+        let succeeded = operation.outcome == Outcome::Succeeded;
+        if succeeded && self.recent.iter().any(|r| r.accepted && r.identity == identity) {
             return false;
         }
         if !operation.principal_name.is_empty() {
@@ -204,6 +207,7 @@ impl PrincipalHabit {
         let recent = RecentUse {
             time: operation.time,
             identity,
+            accepted: operation.outcome == Outcome::Accepted,
             target: xxhash_rust::xxh3::xxh3_64(operation.target.as_bytes()),
             account: operation.cosmos_account().cloned(),
             operation: operation.operation.clone(),
@@ -301,6 +305,14 @@ impl PrincipalHabit {
         (kept * self.scale()).round() as u64
     }
 
+    /// One of the principal's own accounts: touched on enough days before `day`, or already on
+    /// the first day it read keys (that set was judged when it arrived).
+    pub fn is_regular(&self, account: &AccountUse, day: i64, regular_days: u32) -> bool {
+        let today = u32::from(account.last_day >= day);
+        let from_arrival = self.arrival.is_some_and(|a| account.first_day <= a.day && a.day < day);
+        from_arrival || account.days.saturating_sub(today) >= regular_days
+    }
+
     /// Kept operations of the current chain.
     pub fn chain_uses(&self) -> &[RecentUse] {
         let from = self.recent.partition_point(|r| r.time < self.chain.start);
@@ -351,7 +363,9 @@ impl PrincipalHabit {
         let age = day.saturating_sub(first_day).saturating_add(1);
         for (length, is_week) in [(7, true), (30, false)] {
             let block = now.plus_ms(-length * DAY_MS);
-            let irregular = self.count(|a| a.last >= block && a.days < regular_days);
+            let irregular = self.count(|a| {
+                a.last >= block && !self.is_regular(a, day.saturating_add(1), regular_days)
+            });
             let touched = self.accounts.iter().any(|a| a.last >= block);
             if age > 0 && age % length == 0 && touched {
                 let sums = if is_week { &mut self.week } else { &mut self.month };

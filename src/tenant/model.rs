@@ -94,12 +94,17 @@ impl Scope {
     }
 
     /// Probability that such a principal turns up within so many days.
-    pub(super) fn arrival_probability(&self, arrival: &TenantArrival, days: f64) -> f64 {
+    pub(super) fn arrival_probability(
+        &self,
+        arrival: &TenantArrival,
+        days: f64,
+        profile: &KeysProfile,
+    ) -> f64 {
         let rate = arrival.rate;
         // In a tenant that has only begun to send logs, everyone is still to be seen for the
         // first time: the arrival says nothing then.
         let p = -(-rate * days).exp_m1();
-        let learning = (-f64::from(self.active_days) / 4.0).exp();
+        let learning = (-f64::from(self.active_days) / profile.sweep.estate_days).exp();
         (p + learning).min(1.0)
     }
 
@@ -117,10 +122,12 @@ impl Scope {
         if known == 0 { 0.0 } else { (touched as f64 / known as f64).min(1.0) }
     }
 
-    /// Principal-days a day, spread over the tenant's accounts: a sweep is filed under one.
-    pub(super) fn tests_per_account_day(&self, profile: &KeysProfile) -> f64 {
-        let per_day = (self.principal_days + 1.0) / (self.exposure_days + 1.0);
-        (per_day / self.known_accounts().max(1) as f64).clamp(profile.sweep.tests_min, 10.0)
+    /// Tests per account-day: principal-days for known principals, days for arrivals, spread over the
+    /// tenant's accounts, since a sweep is filed under one of them.
+    pub(super) fn tests_per_account_day(&self, profile: &KeysProfile) -> [f64; 2] {
+        let principal_days = (self.principal_days + 1.0) / (self.exposure_days + 1.0);
+        let accounts = self.known_accounts().max(1) as f64;
+        [principal_days, 1.0].map(|tests| (tests / accounts).max(profile.sweep.tests_min))
     }
 
     pub(super) fn maturity(&self, now: Timestamp, profile: &KeysProfile) -> Maturity {

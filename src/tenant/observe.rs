@@ -1,5 +1,5 @@
 //! How a principal's key reads sit against its habit when a minute closes.
-use super::habit::{AccountUse, PrincipalHabit, RecentUse};
+use super::habit::{PrincipalHabit, RecentUse};
 use super::model::Scope;
 use super::operation::TenantOperation;
 use crate::detect::key_script::{AccountTouch, SweepObservation, WindowCount, WindowKind};
@@ -70,6 +70,7 @@ pub(super) fn observe(
             priors.providers.shape + habit.provider_sum,
             priors.providers.exposure + habit.days,
         ),
+        estate: estate(habit, scope, day, profile),
         script_timing: even,
         tool_order: is_tool_order(&chain).map(|ordered| (priors.tool_order, ordered)),
         gap_variation: gaps.map(|(variation, _)| variation),
@@ -86,6 +87,22 @@ pub(super) fn observe(
         maturity: scope.maturity(now, profile),
         late: false,
     }
+}
+
+/// Chance that a newly seen workload is automation that existed before the logs.
+fn estate(habit: &PrincipalHabit, scope: &Scope, day: i64, profile: &KeysProfile) -> f64 {
+    let is_new = habit.arrival.is_some_and(|arrival| day <= arrival.day);
+    let dumps = habit.chain.providers.len() >= 2
+        && habit
+            .chain_uses()
+            .iter()
+            .filter(|r| r.account.is_some())
+            .all(|r| r.kind == CredentialOperation::CosmosListKeys);
+    if habit.principal_type == PrincipalType::User || !is_new || dumps {
+        return 0.0;
+    }
+    let age = f64::from(scope.active_days) / profile.sweep.estate_days;
+    profile.sweep.estate_share * (-age).exp()
 }
 
 fn raise_today(habit: &mut PrincipalHabit, day: i64, [hour, in_day, fresh]: [u64; 3]) {
@@ -113,16 +130,10 @@ fn touches(habit: &PrincipalHabit, now: Timestamp, day: i64, regular: u32) -> Ve
             account: a.account.clone(),
             resource_id: a.resource_id.clone(),
             last: a.last,
-            regular: is_regular(a, day, regular),
+            regular: habit.is_regular(a, day, regular),
             new_today: a.first_day >= day,
         })
         .collect()
-}
-
-/// Touched on enough days before today.
-fn is_regular(account: &AccountUse, day: i64, regular_days: u32) -> bool {
-    let today = u32::from(account.last_day >= day);
-    account.days.saturating_sub(today) >= regular_days
 }
 
 fn windows(
@@ -136,13 +147,13 @@ fn windows(
     let day = now.plus_ms(-1).day();
     let irregular = |hours: i64| {
         let from = now.plus_ms(-hours * HOUR_MS);
-        habit.count(|a| a.last >= from && !is_regular(a, day, profile.sweep.regular_days))
+        habit.count(|a| a.last >= from && !habit.is_regular(a, day, profile.sweep.regular_days))
     };
     let arrival = |kind: WindowKind| {
         let arrival = habit.arrival?;
         let days = (kind.hours() as f64 / 24.0).max(1.0);
         let is_new = day.saturating_sub(arrival.day) < days as i64;
-        is_new.then(|| scope.arrival_probability(&arrival, days))
+        is_new.then(|| scope.arrival_probability(&arrival, days, profile))
     };
     let window = |kind: WindowKind, accounts: u64, prior: &GammaPrior, (sum, days): (f64, f64)| {
         WindowCount {

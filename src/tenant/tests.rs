@@ -211,6 +211,37 @@ fn a_terraform_refresh_is_silent_at_first_sight_and_after() {
 }
 
 #[test]
+fn a_large_refresh_over_several_providers_is_silent_when_the_logs_begin() {
+    let mut tenant = Tenant::new();
+    let who = ("terraform", WORKLOAD);
+    for day in 0..8 {
+        let mut operations = Vec::new();
+        for (second, provider) in ["storage", "servicebus", "web", "eventhub"].iter().enumerate() {
+            let target = format!("microsoft.{provider}/things/one");
+            let time = at(DAY + day, 3, second as i64);
+            operations.push(tenant.operation(who, time, &target, "listkeys"));
+        }
+        for account in 0..60 {
+            for action in TRIPLE {
+                operations.push(tenant.cosmos(who, at(DAY + day, 3, 4 + account), account, action));
+            }
+        }
+        let findings = tenant.feed(operations);
+        // A young tenant's estate automation: its second and third run are no longer arrivals.
+        assert_eq!(loud(&findings), [0.0; 0], "day {day}: {findings:#?}");
+    }
+}
+
+#[test]
+fn a_dump_by_a_workload_alerts_once_the_tenant_is_known_a_little() {
+    let mut tenant = Tenant::new();
+    tenant.settle(14);
+    let operations = microburst(&mut tenant, ("stolen", WORKLOAD), DAY + 14);
+    let rate = strongest(&tenant.feed(operations));
+    assert!(rate <= MEDIUM, "{rate}");
+}
+
+#[test]
 fn a_refresh_over_several_providers_is_silent_at_first_sight() {
     let mut tenant = Tenant::new();
     let who = ("terraform", WORKLOAD);
@@ -250,7 +281,7 @@ fn sweeps_of_graded_strength_in_a_settled_tenant() {
     let tries = [
         (("new-user", USER), 0..3, 15, true),
         (("new-user", USER), 0..6, 300, true),
-        (("new-app", WORKLOAD), 0..4, 10, true),
+        (("new-app", WORKLOAD), 0..8, 10, true),
         (("new-app", WORKLOAD), 0..20, 2, true),
         (("admin", USER), 0..5, 10, true),
         (("terraform", WORKLOAD), 10..20, 2, true),
