@@ -17,6 +17,7 @@ pub mod listed;
 pub mod suspicious_ip;
 pub mod tor;
 pub mod key_principal;
+pub mod key_script;
 
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -120,6 +120,10 @@ pub struct SweepProfile {
     pub regular_days: u32,
     /// Smallest number of tests an account-day is taken to hold.
     pub tests_min: f64,
+    /// Chance that a workload first seen when the logs begin reads the whole estate by habit.
+    pub estate_share: f64,
+    /// Time constant with which that chance fades, days of logs.
+    pub estate_days: f64,
     /// People.
     pub user: SweepPriors,
     /// Service principals and managed identities.

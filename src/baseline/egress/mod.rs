@@ -29,6 +29,7 @@ pub(crate) use stream::{HOURS_KEPT, SLOTS_KEPT, Stream};
 
 use prior::{SCALED, TESTS};
 
+use crate::baseline::tempo::HourStatus;
 use crate::baseline::cell::Cell;
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::baseline::prior::Priors;
@@ -44,17 +45,6 @@ pub(crate) const STREAMS: usize = 4;
 pub(crate) const MAXIMA_KEPT: usize = 32;
 /// Fixed point of a kept daily maximum.
 pub(crate) const MAXIMUM_UNIT: f64 = 512.0;
-
-/// What is known of an hour that is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum HourStatus {
-    /// There were records.
-    Logged,
-    /// No records, believed to be a true zero.
-    Silent,
-    /// Unknown: the logs were missing.
-    Gap,
-}
 
 /// Observed and expected bytes over some hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -12,8 +12,8 @@ pub const NETWORKS_MAX: usize = 4;
 pub const APPLICATIONS_MAX: usize = 4;
 /// Sets of operations kept of one principal.
 pub const PATTERNS_MAX: usize = 4;
-/// Finished operations remembered to recognise the Success after an Accept.
-pub const RECENT_MAX: usize = 8;
+/// Accepted operations remembered to recognise the Success that may follow.
+pub const ACCEPTED_MAX: usize = 8;
 
 /// A network a principal acted from.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,8 +125,10 @@ pub struct PrincipalEntry {
     pub hours: [f64; 24],
     /// Days on which each facet broke, decayed.
     pub broken_days: [f64; FACETS],
-    /// Hash and time of the last finished operations, oldest first.
-    pub recent: Vec<(u64, Timestamp)>,
+    /// Hour (since the epoch) of the last operation: one day counts once in an hour.
+    pub last_hour: i64,
+    /// Hash and time of operations that ended with Accept so far, oldest first.
+    pub accepted: Vec<(u64, Timestamp)>,
     /// The current day.
     pub today: Today,
 }
@@ -194,7 +196,7 @@ impl PrincipalEntry {
         self.networks.capacity() * size_of::<NetworkUse>()
             + self.applications.capacity() * size_of::<TextUse>()
             + self.patterns.capacity() * size_of::<(u8, f64)>()
-            + self.recent.capacity() * size_of::<(u64, Timestamp)>()
+            + self.accepted.capacity() * size_of::<(u64, Timestamp)>()
             + self.principal.as_str().len()
             + self.name.len()
             + 32

@@ -1,11 +1,12 @@
 //! The single judgements and lessons of one principal's entry.
 use super::KeyOperation;
 use super::entry::{
-    APPLICATIONS_MAX, Arrival, NETWORKS_MAX, NetworkUse, PATTERNS_MAX, PrincipalEntry, RECENT_MAX,
-    TextUse, Today, operation_bit, place,
+    ACCEPTED_MAX, APPLICATIONS_MAX, Arrival, NETWORKS_MAX, NetworkUse, PATTERNS_MAX,
+    PrincipalEntry, TextUse, Today, operation_bit, place,
 };
 use super::observation::{FACETS, KeyFacet};
 use crate::baseline::cell::Network;
+use crate::event::Outcome;
 use crate::intel::view::AddressClass;
 use crate::profile::{KeysProfile, PropertyPriors};
 use crate::time::{DAY_MS, Timestamp};
@@ -45,7 +46,8 @@ pub(super) fn new_entry(first: &KeyOperation, p: f64, weight: f64) -> PrincipalE
         applications: Vec::new(),
         hours: [0.0; 24],
         broken_days: [0.0; FACETS],
-        recent: Vec::new(),
+        last_hour: i64::MIN,
+        accepted: Vec::new(),
         today: Today {
             day,
             first: first.time,
@@ -70,13 +72,14 @@ fn operation_hash(operation: &KeyOperation) -> u64 {
 }
 
 /// The operation was counted already: its Accept came in an earlier minute.
-pub(super) fn is_recent(entry: &PrincipalEntry, operation: &KeyOperation) -> bool {
+pub(super) fn was_counted(entry: &PrincipalEntry, operation: &KeyOperation) -> bool {
     let hash = operation_hash(operation);
-    !operation.correlation_id.is_empty()
+    operation.outcome == Outcome::Succeeded
+        && !operation.correlation_id.is_empty()
         && entry
-            .recent
+            .accepted
             .iter()
-            .any(|(known, at)| *known == hash && operation.time.since(*at).abs() <= DAY_MS)
+            .any(|(known, at)| *known == hash && (0..=DAY_MS).contains(&operation.time.since(*at)))
 }
 
 /// Ends the current run: judges its set of operations, then learns it. True if it broke.
@@ -267,7 +270,7 @@ pub(super) fn absorb_use(
     odd: bool,
     profile: &KeysProfile,
 ) {
-    if is_recent(entry, operation) {
+    if was_counted(entry, operation) {
         return;
     }
     let day = operation.time.day();
@@ -290,18 +293,18 @@ pub(super) fn absorb_use(
         rarest.map(|at| entry.applications.remove(at));
     }
     let hour = operation.time.hour_of_day();
-    // One day counts once in an hour, however many operations it holds.
-    let last = entry.recent.last().map(|(_, at)| at.hour());
-    if last != Some(operation.time.hour()) {
+    if entry.last_hour < operation.time.hour() {
+        entry.last_hour = operation.time.hour();
         entry.hours[hour] += 1.0;
     }
     let number = operation_bit(operation.operation).trailing_zeros() as usize;
     if let Some(count) = entry.operations.get_mut(number) {
         *count += 1.0;
     }
-    entry.recent.push((operation_hash(operation), operation.time));
-    if entry.recent.len() > RECENT_MAX {
-        entry.recent.remove(0);
+    if operation.outcome == Outcome::Accepted {
+        entry.accepted.push((operation_hash(operation), operation.time));
+        let surplus = entry.accepted.len().saturating_sub(ACCEPTED_MAX);
+        entry.accepted.drain(..surplus);
     }
     if !operation.principal_name.is_empty() {
         entry.name = operation.principal_name.clone();

@@ -224,7 +224,7 @@ impl PrincipalsBaseline {
     ) -> Option<(PrincipalEntry, Option<&'a KeyOperation>)> {
         let known = self.entry(principal);
         let is_fresh = |operation: &&KeyOperation| {
-            known.is_none_or(|entry| !judge::is_recent(entry, operation))
+            known.is_none_or(|entry| !judge::was_counted(entry, operation))
         };
         let fresh: Vec<&KeyOperation> = group.uses.iter().copied().filter(is_fresh).collect();
         let (first, last) = (*fresh.first()?, *fresh.last()?);
