@@ -6,6 +6,7 @@
 //! between and never write.
 pub mod cell;
 pub mod egress;
+pub mod listed;
 pub mod location;
 pub mod maturity;
 pub mod principals;

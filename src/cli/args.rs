@@ -287,8 +287,8 @@ pub struct Simulate {
     /// No attacks.
     #[arg(long)]
     pub benign_only: bool,
-    /// Scale of the traffic.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    /// Mean requests a day of the median account.
+    #[arg(long, value_name = "N", default_value_t = 1000.0)]
     pub rate: f64,
     /// No progress and no summary.
     #[arg(long)]

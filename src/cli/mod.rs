@@ -1,1 +1,91 @@
-//! cli
+//! What a person sees. Text for people on standard error, data on standard output; exit codes 0
+//! done, 1 failed, 2 wrong use, 3 finished but some records were refused.
+pub mod args;
+mod check_config;
+mod common;
+mod explain;
+mod intel;
+mod model;
+mod progress;
+mod replay;
+mod simulate;
+mod style;
+mod summary;
+mod table;
+mod why_not;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Intel, Model};
+use style::{Role, Ui, say};
+
+/// Ways to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Wrong use.
+    Usage,
+    /// Finished, but some records were refused.
+    SomeRefused,
+}
+
+/// Parses the command line, runs it, and says how it ended.
+pub fn main() -> ExitCode {
+    init_logging();
+    let cli = Cli::parse();
+    let ui = Ui::stderr(cli.color);
+    match run(cli) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Usage) => ExitCode::from(2),
+        Ok(Exit::SomeRefused) => ExitCode::from(3),
+        Err(error) => {
+            say(&format!("{} {}", ui.paint(Role::High, "error:"), style::visible(&format!("{error:#}"))));
+            if error.is::<crate::config::ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let color = cli.color;
+    match cli.command {
+        Command::Replay(args) => replay::run(args, color),
+        Command::Model(Model::List(args)) => model::list(&args),
+        Command::Model(Model::Show(args)) => model::show(&args),
+        Command::Model(Model::Coverage(args)) => model::coverage(&args),
+        Command::Explain(args) => explain::run(&args, color),
+        Command::WhyNot(args) => why_not::run(&args),
+        Command::Intel(Intel::Status(args)) => intel::status(&args),
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::Simulate(args) => simulate::run(&args, color),
+        Command::Serve(_) => Ok(later("serve")),
+        Command::Snapshot(_) => Ok(later("snapshot")),
+        Command::Evidence(_) => Ok(later("evidence")),
+        Command::Report(_) => Ok(later("report")),
+        Command::Evaluate(_) => Ok(later("evaluate")),
+        Command::Backtest(_) => Ok(later("backtest")),
+        Command::SampleAlerts(_) => Ok(later("sample-alerts")),
+        Command::Sink(_) => Ok(later("sink")),
+        Command::Audit(_) => Ok(later("audit")),
+        Command::Query(_) => Ok(later("query")),
+        Command::Model(Model::Forget(_)) => Ok(later("model forget")),
+        Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
+        Command::Intel(Intel::Add(_)) => Ok(later("intel add")),
+    }
+}
+
+fn later(name: &str) -> Exit {
+    say(&format!("error: `{name}` comes in a later version; `cosmoguard --help` lists what this one does"));
+    Exit::Usage
+}
+
+/// Log lines go to standard error, warnings and up unless `COSMOGUARD_LOG` says otherwise.
+fn init_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("COSMOGUARD_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A subscriber that is there already (a test's) stays.
+    let _ = subscriber.try_init();
+}

@@ -1,6 +1,8 @@
 //! One file a detector: reads observations and intel, returns findings that end in a p-value for
 //! one test opportunity and the number of such tests an account meets a day. Never writes a
 //! baseline, never words a sentence.
+pub mod egress;
+
 use std::net::IpAddr;
 
 use crate::baseline::maturity::Maturity;
@@ -8,6 +10,13 @@ use crate::event::{Credential, PrincipalType};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country, ListHit};
 use crate::time::Timestamp;
+
+pub mod facts;
+pub mod geo;
+pub mod listed;
+pub mod suspicious_ip;
+pub mod tor;
+pub mod key_principal;
 
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,6 +2,33 @@
 //!
 //! Everything below this room works on [`Event`] and cannot fail; malformed input is refused
 //! here. Query literals never leave this room: only fingerprints and redacted forms do.
+mod account;
+mod activity;
+mod address;
+mod agent;
+mod aggregate;
+mod api_request;
+mod control;
+mod counters;
+mod credential_action;
+mod decoder;
+mod digest;
+mod fields;
+mod identity;
+mod interner;
+mod log_analytics;
+mod query;
+mod record;
+mod request;
+mod scalar;
+#[cfg(test)]
+mod tests;
+mod time_hint;
+
+pub use counters::DecodeCounters;
+pub use decoder::Decoder;
+pub use time_hint::time_hint;
+
 use std::net::IpAddr;
 
 use crate::ids::{AccountId, PrincipalId, SubscriptionId, TenantId, Text};
@@ -16,7 +43,8 @@ pub struct Event {
     pub digest: u128,
     /// The Cosmos DB account that it concerns; `None` for Activity-log records of other resources.
     pub account: Option<AccountId>,
-    /// The ARM id as logged, lower-cased; `None` in 2017 records.
+    /// The account's ARM id, lower-cased (without children that an Activity-log record may name),
+    /// or that of the other resource; `None` in 2017 records.
     pub resource_id: Option<Text>,
     /// What it says.
     pub body: Body,

@@ -1,7 +1,7 @@
 //! Severity settings: budgets, floors, caps.
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Which severity is printed: ours, or the one Microsoft published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -37,13 +37,28 @@ pub struct KindSeverity {
     /// Share of each band's budget, relative to the other kinds.
     pub weight: f64,
     /// Lowest severity that is raised ("Low", "Medium", "High").
+    #[serde(deserialize_with = "severity_word")]
     pub floor: String,
     /// Highest severity.
+    #[serde(deserialize_with = "severity_word")]
     pub cap: String,
     /// Microsoft's severity of 2022.
+    #[serde(deserialize_with = "severity_word")]
     pub defender_2022: String,
     /// Microsoft's severity of 2024.
+    #[serde(deserialize_with = "severity_word")]
     pub defender_2024: String,
+}
+
+/// Refuses anything but the three words where it stands, so that a slip is not a silent default.
+fn severity_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    match word.as_str() {
+        "Low" | "Medium" | "High" => Ok(word),
+        _ => Err(serde::de::Error::custom(format!(
+            "severity `{word}` is not one of Low, Medium, High"
+        ))),
+    }
 }
 
 /// Severity settings.

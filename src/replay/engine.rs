@@ -1,4 +1,5 @@
 //! The engine itself.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, ArbiterHandle};
@@ -62,8 +63,12 @@ impl Default for RunOptions {
 pub trait Observer {
     /// Called after each chunk.
     fn progress(&mut self, counts: &Counts, progress: &Progress, event_time: Timestamp);
-    /// Called for each refused record.
-    fn refused(&mut self, record: &RefusedRecord);
+    /// Called for each refused record, with the name of its file.
+    fn refused(&mut self, file: &str, record: &RefusedRecord);
+    /// A single file could not be read as it should; the run goes on.
+    fn warning(&mut self, warning: &str);
+    /// Asked after each chunk: end the run here.
+    fn stop(&self) -> bool;
 }
 
 /// Everything that a run works on.
@@ -79,6 +84,7 @@ pub struct Engine {
     last_midnight: Option<i64>,
     digests: Digests,
     positions: Positions,
+    names: BTreeMap<u32, String>,
     pending: Vec<Routed>,
     operations: Vec<(TenantOperation, Timestamp)>,
     rings: super::state::RingWriter,
@@ -125,6 +131,7 @@ impl Engine {
             last_midnight: state.last_midnight,
             digests: Digests::new(lateness_ms),
             positions: state.positions,
+            names: BTreeMap::new(),
             pending: Vec::new(),
             operations: Vec::new(),
             rings: super::state::RingWriter::default(),
@@ -148,12 +155,14 @@ impl Engine {
         let intel = Arc::clone(&self.router.context().intel);
         let mut pipeline = Pipeline::start(producer, &intel, self.options.threads);
         while let Some(chunk) = pipeline.next().await? {
-            let progress = chunk.progress.clone();
+            let progress = chunk.progress;
             self.chunk(chunk, writer, observer).await?;
             observer.progress(&self.counts, &progress, self.watermark.newest());
+            if observer.stop() {
+                break;
+            }
         }
-        self.flush().await?;
-        Ok(())
+        self.flush().await
     }
 
     async fn chunk(
@@ -164,13 +173,22 @@ impl Engine {
     ) -> anyhow::Result<()> {
         self.watermark.set_frontier(chunk.frontier);
         self.counts.note_chunk(&chunk);
+        for note in chunk.files {
+            if let Some(identity) = note.identity {
+                self.positions.identify(note.index, identity);
+            }
+            self.names.insert(note.index, note.name);
+        }
+        for warning in &chunk.warnings {
+            observer.warning(warning);
+        }
         for refused in &chunk.refused {
-            observer.refused(refused);
+            observer.refused(self.name(refused.file), refused);
         }
         for located in chunk.events {
             if let Some(refused) = self.implausible(&located, chunk.frontier) {
                 self.counts.note_refused(&refused);
-                observer.refused(&refused);
+                observer.refused(self.name(refused.file), &refused);
                 continue;
             }
             self.take(located, writer).await?;
@@ -190,6 +208,10 @@ impl Engine {
         };
         let refusal = Refusal { reason, at: 0, detail: detail.to_owned() };
         Some(RefusedRecord::new(located.file, located.offset, refusal, &[]))
+    }
+
+    fn name(&self, file: u32) -> &str {
+        self.names.get(&file).map_or("-", String::as_str)
     }
 
     async fn take(&mut self, located: Located, writer: &mut AlertWriter) -> anyhow::Result<()> {

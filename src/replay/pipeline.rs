@@ -12,15 +12,38 @@ use tokio::sync::mpsc;
 use crate::event::{Body, Decoded, Decoder, Event};
 use crate::ids::Text;
 use crate::intel::view::{AddressInfo, IntelView};
-use crate::source::{Chunk, Progress, RefusedRecord, SourceError};
+use crate::source::{Chunk, Progress, Reader, RefusedRecord, SourceError};
 use crate::time::Timestamp;
 
 /// Addresses whose description a worker remembers.
 const ADDRESS_CACHE_MAX: usize = 65_536;
 
-/// What a producer hands over: a chunk and how far it has come. Returns false when nobody listens
-/// any more.
-pub type Deliver<'a> = &'a mut dyn FnMut(Chunk, Progress) -> bool;
+/// A file that a producer began to read: its index in chunks, its name for people, and who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNote {
+    /// Index.
+    pub index: u32,
+    /// Name.
+    pub name: String,
+    /// Hash of relative path and first 64 KiB; `None` for standard input.
+    pub identity: Option<u128>,
+}
+
+/// What a producer hands over.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// Raw records.
+    pub chunk: Chunk,
+    /// How far it has come.
+    pub progress: Progress,
+    /// Files that were begun since the last piece.
+    pub files: Vec<FileNote>,
+    /// What went wrong with single files since the last piece.
+    pub warnings: Vec<String>,
+}
+
+/// Takes a piece; false when nobody listens any more.
+pub type Deliver<'a> = &'a mut dyn FnMut(Piece) -> bool;
 
 /// Where chunks come from; runs on the reading thread.
 pub type Producer = Box<dyn FnOnce(Deliver<'_>) -> Result<(), SourceError> + Send>;
@@ -42,6 +65,10 @@ pub struct DecodedChunk {
     pub frontier: Option<Timestamp>,
     /// How far the reader was.
     pub progress: Progress,
+    /// Files that were begun.
+    pub files: Vec<FileNote>,
+    /// What went wrong with single files.
+    pub warnings: Vec<String>,
 }
 
 /// An event and its place.
@@ -69,7 +96,7 @@ impl Pipeline {
     /// Starts the threads.
     pub fn start(producer: Producer, intel: &Arc<IntelView>, threads: usize) -> Pipeline {
         let threads = threads.max(1);
-        let (raw_out, raw_in) = sync_channel::<(u64, Chunk, Progress)>(threads);
+        let (raw_out, raw_in) = sync_channel::<(u64, Piece)>(threads);
         let (out, chunks) = mpsc::channel(threads);
         let raw_in = Arc::new(Mutex::new(raw_in));
         for _ in 0..threads {
@@ -108,25 +135,25 @@ impl Pipeline {
     }
 }
 
-fn read_all(producer: Producer, raw_out: &SyncSender<(u64, Chunk, Progress)>) -> Result<(), SourceError> {
+fn read_all(producer: Producer, raw_out: &SyncSender<(u64, Piece)>) -> Result<(), SourceError> {
     let mut index = 0;
-    producer(&mut |chunk, progress| {
-        let sent = raw_out.send((index, chunk, progress)).is_ok();
+    producer(&mut |piece| {
+        let sent = raw_out.send((index, piece)).is_ok();
         index += 1;
         sent
     })
 }
 
 fn decode_all(
-    raw_in: &Mutex<Receiver<(u64, Chunk, Progress)>>,
+    raw_in: &Mutex<Receiver<(u64, Piece)>>,
     out: &mpsc::Sender<(u64, DecodedChunk)>,
     intel: &IntelView,
 ) {
     let mut worker = Worker { decoder: Decoder::new(), addresses: HashMap::new() };
     loop {
         let next = raw_in.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((index, chunk, progress)) = next else { return };
-        let decoded = worker.decode(chunk, progress, intel);
+        let Ok((index, piece)) = next else { return };
+        let decoded = worker.decode(piece, intel);
         if out.blocking_send((index, decoded)).is_err() {
             return;
         }
@@ -139,12 +166,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn decode(&mut self, mut chunk: Chunk, progress: Progress, intel: &IntelView) -> DecodedChunk {
+    fn decode(&mut self, piece: Piece, intel: &IntelView) -> DecodedChunk {
+        let Piece { mut chunk, progress, files, warnings } = piece;
         let mut out = DecodedChunk {
             events: Vec::with_capacity(chunk.records.len()),
             refused: std::mem::take(&mut chunk.refused),
             frontier: chunk.frontier,
             progress,
+            files,
+            warnings,
             ..DecodedChunk::default()
         };
         for record in &chunk.records {
@@ -173,6 +203,45 @@ impl Worker {
         self.addresses.insert(ip, Arc::clone(&info));
         info
     }
+}
+
+/// Reads files and folders.
+pub fn from_paths(mut reader: Reader) -> Producer {
+    Box::new(move |deliver| {
+        let mut named = Vec::new();
+        let mut warned = 0;
+        while let Some(chunk) = reader.next_chunk()? {
+            let files = new_files(&reader, &chunk, &mut named);
+            let warnings: Vec<String> = reader.warnings().iter().skip(warned).cloned().collect();
+            warned += warnings.len();
+            if !deliver(Piece { chunk, progress: reader.progress(), files, warnings }) {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Names and identities of the files of `chunk` that were not named yet.
+fn new_files(reader: &Reader, chunk: &Chunk, named: &mut Vec<bool>) -> Vec<FileNote> {
+    let mut notes = Vec::new();
+    let indices = chunk.records.iter().map(|r| r.file).chain(chunk.refused.iter().map(|r| r.file));
+    for index in indices {
+        let at = index as usize;
+        if named.len() <= at {
+            named.resize(at + 1, false);
+        }
+        if std::mem::replace(&mut named[at], true) {
+            continue;
+        }
+        let files = reader.files();
+        let identity = files.identity(index).map(|head| {
+            let relative = files.relative(index);
+            xxhash_rust::xxh3::xxh3_128_with_seed(relative.as_bytes(), 0) ^ head.head
+        });
+        notes.push(FileNote { index, name: files.display(index), identity });
+    }
+    notes
 }
 
 fn client_ip(event: &Event) -> Option<IpAddr> {

@@ -99,6 +99,10 @@ impl Counts {
         }
         self.alerts.entry(alert.grade.severity).or_default()[basis] += 1;
     }
+    /// The alert to look at first: of the highest severity, the smallest id.
+    pub fn first_to_read(&self) -> Option<crate::alert::AlertId> {
+        self.by_id.iter().max_by(|(ida, a), (idb, b)| (a.0, *idb).cmp(&(b.0, *ida))).map(|(id, _)| *id)
+    }
     /// All records that were refused.
     pub fn refused_total(&self) -> u64 {
         self.refused.values().sum()

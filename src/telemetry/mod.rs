@@ -73,3 +73,18 @@ impl CheckpointRefused<'_> {
         tracing::error!(account_id = %self.account, cause = %self.cause, "checkpoint refused, the last one stays");
     }
 }
+
+/// A stored model does not open; the account starts afresh.
+pub struct CheckpointDamaged<'a> {
+    /// Whose.
+    pub account: &'a AccountId,
+    /// What is wrong with it.
+    pub cause: &'a dyn std::error::Error,
+}
+
+impl CheckpointDamaged<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(account_id = %self.account, cause = %self.cause, "stored model does not open, the account learns afresh");
+    }
+}

@@ -1,10 +1,33 @@
 //! Who lists this account's keys, from where, how often and in which pattern.
+//!
+//! * `terminal.rs` folds Start, Accept and Success records of one operation into one use;
+//! * `entry.rs` is what is remembered of one principal;
+//! * `observation.rs` is how a principal's day sits against that memory, with probabilities;
+//! * `model.rs` is the account's bounded set of principals and the arrival hazard;
+//! * `directory.rs` is what the tenant says of a principal elsewhere.
+//!
+//! Absent: addresses (only their networks are kept) and query or key material of any kind.
 use std::net::IpAddr;
 
 use crate::event::{CredentialOperation, Outcome, PrincipalType};
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::AddressInfo;
 use crate::time::Timestamp;
+
+mod directory;
+mod entry;
+mod judge;
+mod model;
+mod observation;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub use directory::{DirectoryEntry, DirectoryTable, PrincipalDirectory};
+pub use entry::{Arrival, NetworkUse, PrincipalEntry, TextUse, Today};
+pub use model::{ArrivalHazard, PrincipalsBaseline};
+pub use observation::{KeyFacet, KeyObservation, Property};
+pub use terminal::{TerminalUse, terminal_uses};
 
 /// One key operation on this account, as a cell holds it. Ordered by (time, digest), so that the
 /// smallest ones that a bounded cell keeps do not depend on arrival order.

@@ -1,0 +1,504 @@
+//! Every ten minutes: all tests on the windows that end here.
+use super::networks::NetworkKey;
+use super::prior::{SCALED, TEST_NAMES, TESTS};
+use super::stream::{SLOTS_KEPT, Stream};
+use super::{BandModel, EgressBaseline, HeavyCaller, Novelty, Span, callers};
+use crate::baseline::cell::{CallerKey, CallerRow};
+use crate::baseline::prior::Priors;
+use crate::profile::EgressProfile;
+use crate::stats::combine::weighted_bonferroni;
+use crate::stats::gamma;
+use crate::time::{HOUR_MS, MINUTE_MS, Timestamp};
+
+/// Windows, hours.
+pub const WINDOW_HOURS: [i64; 3] = [1, 6, 24];
+/// Index of the cumulative sum among the tests.
+pub(crate) const Q: usize = 3;
+/// Index of the first test of one operation against the others.
+pub(crate) const LO: usize = 4;
+/// Index of the first new-network test.
+pub(crate) const N: usize = SCALED;
+/// Window of the last new-network test, hours.
+const WEEK_HOURS: i64 = 168;
+/// Smallest share of an expected day that a new network's score tells from nothing.
+const NEW_SHARE_MIN: f64 = 1e-4;
+/// Hours of the frozen series.
+const SERIES_HOURS: i64 = 72;
+
+/// What one test saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TestReading {
+    /// Its name.
+    pub name: &'static str,
+    /// Its window, hours.
+    pub window_hours: f64,
+    /// Bytes observed in the window.
+    pub observed: f64,
+    /// Bytes expected (after the control, for LO).
+    pub expected: f64,
+    /// Variance of the observed bytes under the expectation.
+    pub variance: f64,
+    /// Score: normal units (T, LO), the cumulative sum (Q), nats (N).
+    pub score: f64,
+    /// The excess is material.
+    pub material: bool,
+    /// The window begins after the last counted hit.
+    pub counted: bool,
+    /// Score on the population's scale.
+    pub standardised: f64,
+    /// P(a benign account-day's maximum reaches it); 1 unless material.
+    pub p: f64,
+    /// Weight in the combination.
+    pub weight: f64,
+}
+
+/// The caller that took most beyond its habit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopCaller {
+    /// Who.
+    pub key: CallerKey,
+    /// What it did since midnight.
+    pub row: CallerRow,
+    /// Identity for stories.
+    pub hash: u64,
+    /// Bytes in the deciding window.
+    pub bytes: f64,
+    /// Bytes beyond its habit there.
+    pub excess: f64,
+    /// The principal is new to the account.
+    pub new_principal: bool,
+    /// The client family is new to the account.
+    pub new_client: bool,
+}
+
+/// A new network's part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewNetwork {
+    /// Which.
+    pub key: NetworkKey,
+    /// Bytes in the window of the strongest new-network test.
+    pub bytes: f64,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+}
+
+/// One hour of the frozen series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HourPoint {
+    /// Hours since the epoch.
+    pub hour: i64,
+    /// Bytes; `None` without logs.
+    pub observed: Option<f64>,
+    /// Bytes expected.
+    pub expected: f64,
+}
+
+/// How the last windows sit against the baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EgressObservation {
+    /// End of the ten-minute cell that decided.
+    pub at: Timestamp,
+    /// All tests.
+    pub tests: [TestReading; TESTS],
+    /// Combined p of this moment's counted windows.
+    pub p_now: f64,
+    /// Combined p of the day so far: only falls.
+    pub p_day: f64,
+    /// p of the new-network tests alone, now.
+    pub p_new_now: f64,
+    /// p of the new-network tests alone, of the day so far.
+    pub p_new_day: f64,
+    /// Combined p with the windows that the open story explains.
+    pub p_unexplained: f64,
+    /// The test that decided.
+    pub deciding: usize,
+    /// The open story does not cover this: three times its excess, or another caller.
+    pub escalates: bool,
+    /// How often the story has been told anew, this time included.
+    pub generation: u32,
+    /// Bytes that stand for the account's expected day.
+    pub day_scale: f64,
+    /// Who took most beyond its habit in the deciding window.
+    pub top: Option<TopCaller>,
+    /// The new network that took most, if any.
+    pub new_network: Option<NewNetwork>,
+    /// The last 72 hours, oldest first; empty while nothing is odd.
+    pub series: Vec<HourPoint>,
+    /// Bands of the one-hour test.
+    pub band: BandModel,
+}
+
+impl EgressObservation {
+    /// Bytes beyond expectation in the deciding window.
+    pub fn excess(&self) -> f64 {
+        let t = &self.tests[self.deciding];
+        (t.observed - t.expected).max(0.0)
+    }
+}
+
+/// Over-dispersion of a window, ready to give a variance.
+#[derive(Clone, Copy)]
+pub(crate) struct Phi {
+    /// Learned.
+    pub(crate) own: f64,
+    /// Always added.
+    floor: f64,
+}
+
+impl Phi {
+    /// V = A M + (φ + floor) M².
+    pub(crate) fn variance(self, size: f64, expected: f64) -> f64 {
+        size * expected + (self.own + self.floor) * expected * expected
+    }
+}
+
+/// The window's end and the hours that are closed in it.
+#[derive(Clone, Copy)]
+struct Moment {
+    /// The ten-minute cell just closed.
+    slot: i64,
+    /// Its hour.
+    hour: i64,
+    /// Its end.
+    end: Timestamp,
+}
+
+impl Moment {
+    fn of(end: Timestamp) -> Moment {
+        let slot = end.plus_ms(-1).minute().div_euclid(10);
+        Moment { slot, hour: slot.div_euclid(6), end }
+    }
+    /// Start of window `w`.
+    fn start(&self, w: usize) -> Timestamp {
+        match WINDOW_HOURS[w] {
+            1 => self.end.plus_ms(-HOUR_MS),
+            hours => Timestamp::of_hour(self.hour - hours + 1),
+        }
+    }
+}
+
+impl EgressBaseline {
+    /// Takes all tests at the end of a ten-minute cell that had data. `None` while the account is
+    /// too young to judge.
+    pub fn close_slot(
+        &mut self,
+        slot_end: Timestamp,
+        priors: &Priors,
+        profile: &EgressProfile,
+    ) -> Option<EgressObservation> {
+        self.first_minute?;
+        let now = Moment::of(slot_end);
+        if now.slot >= self.open_slot {
+            self.leave_slot(now.slot + 1);
+        }
+        if !self.judged(slot_end, profile) {
+            return None;
+        }
+        self.ensure_predicted(now.hour.div_euclid(24), priors, profile);
+        if self.story.is_some_and(|s| self.quiet_hours(&s, now) > profile.story_quiet_hours) {
+            self.story = None;
+        }
+        let novelty = self.networks.novelty(now.slot);
+        let tests = self.read_tests(now, &novelty, priors, profile);
+        Some(self.conclude(now, tests, &novelty, priors, profile))
+    }
+
+    fn quiet_hours(&self, story: &super::OpenStory, now: Moment) -> f64 {
+        now.end.since(story.last_hit) as f64 / HOUR_MS as f64
+    }
+
+    /// Over-dispersion of stream `i` in window `w`.
+    pub(crate) fn phi(&self, i: usize, w: usize, priors: &Priors, p: &EgressProfile) -> Phi {
+        let population = f64::from(priors.egress.dispersion[usize::from(i > 0)][w]);
+        let own = self.streams[i].phi(w, self.dispersion_days, population, p);
+        Phi { own, floor: p.dispersion_floor }
+    }
+
+    /// Stream `i` over some hours; an operation class (i > 0) with its expectation corrected by
+    /// what the other operations did: M·clip((S_r + c)/(M_r + c), .5, 4), c = 20 A + .1 M_r.
+    pub(crate) fn controlled(
+        &self,
+        i: usize,
+        span: impl Fn(&Stream) -> Span,
+        p: &EgressProfile,
+    ) -> Span {
+        let own = span(&self.streams[i]);
+        if i == 0 {
+            return own;
+        }
+        let total = span(&self.streams[0]);
+        let rest_seen = (total.observed - own.observed).max(0.0);
+        let rest_expected = (total.expected - own.expected).max(0.0);
+        let c = p.control_steady[0] * self.streams[0].size + p.control_steady[1] * rest_expected;
+        if c <= 0.0 {
+            return own;
+        }
+        let [low, high] = p.control_bounds;
+        own.scaled(((rest_seen + c) / (rest_expected + c)).clamp(low, high))
+    }
+
+    /// Window `w` of a stream. The hour that is open counts as far as it has come.
+    fn window(&self, stream: &Stream, now: Moment, w: usize) -> Span {
+        let mut sum = Span::default();
+        let known = |hour: i64| hour == now.hour || self.streams[0].observed(hour).is_some();
+        let first_slot = if w == 0 { now.slot - SLOTS_KEPT as i64 + 1 } else { now.hour * 6 };
+        for slot in first_slot..=now.slot {
+            let hour = slot.div_euclid(6);
+            if known(hour) {
+                sum.observed += f64::from(stream.slots[slot.rem_euclid(6) as usize]);
+                sum.expected += stream.expected(hour) / 6.0;
+            }
+        }
+        if w > 0 {
+            let closed = stream.span(now.hour - WINDOW_HOURS[w] + 1, now.hour);
+            sum.observed += closed.observed;
+            sum.expected += closed.expected;
+        }
+        sum
+    }
+
+    fn read_tests(
+        &mut self,
+        now: Moment,
+        novelty: &[Option<Novelty>; 3],
+        priors: &Priors,
+        profile: &EgressProfile,
+    ) -> [TestReading; TESTS] {
+        let day_scale = self.day_scale(now.hour.div_euclid(24), profile);
+        let total_weight: f64 = profile.weights.iter().sum();
+        let mut tests = [TestReading::empty(); TESTS];
+        for w in 0..3 {
+            tests[w] = self.volume_test(0, w, now, day_scale, priors, profile);
+            let strongest = (1..self.streams.len())
+                .map(|i| self.volume_test(i, w, now, day_scale, priors, profile))
+                .reduce(|a, b| if b.rank() > a.rank() { b } else { a });
+            tests[LO + w] = strongest.unwrap_or(tests[w]);
+            tests[N + w] = self.novelty_test(w, now, novelty[w], day_scale);
+        }
+        tests[Q] = self.drip_test(profile, priors);
+        for (k, t) in tests.iter_mut().enumerate() {
+            t.name = TEST_NAMES[k];
+            t.weight = profile.weights[k] / total_weight;
+            if k < SCALED && t.counted {
+                self.today.plain[k] = self.today.plain[k].max(t.score);
+            }
+            t.standardised = match self.scale.get(k) {
+                Some([centre, spread]) => (t.score - centre) / spread,
+                None => t.score,
+            };
+            t.p = if t.material { priors.egress.survival(k, t.standardised) } else { 1.0 };
+        }
+        self.today.judged = true;
+        tests
+    }
+
+    /// Gamma upper tail of window `w` of stream `i`, in normal units.
+    fn volume_test(
+        &self,
+        i: usize,
+        w: usize,
+        now: Moment,
+        day_scale: f64,
+        priors: &Priors,
+        profile: &EgressProfile,
+    ) -> TestReading {
+        let span = self.controlled(i, |s| self.window(s, now, w), profile);
+        let variance =
+            self.phi(i, w, priors, profile).variance(self.streams[i].size, span.expected);
+        TestReading {
+            window_hours: WINDOW_HOURS[w] as f64,
+            observed: span.observed,
+            expected: span.expected,
+            variance,
+            score: volume_score(span, variance),
+            material: span.observed - span.expected >= profile.materiality[w] * day_scale,
+            counted: self.counts(now.start(w)),
+            ..TestReading::empty()
+        }
+    }
+
+    fn drip_test(&self, profile: &EgressProfile, priors: &Priors) -> TestReading {
+        let Span { observed, expected } = self.drip.span;
+        let phi = self.phi(0, 2, priors, profile);
+        TestReading {
+            window_hours: f64::from(self.drip.hours),
+            observed,
+            expected,
+            variance: phi.variance(self.streams[0].size, expected),
+            score: self.drip.q,
+            material: self.drip.q > 0.0,
+            counted: true,
+            ..TestReading::empty()
+        }
+    }
+
+    /// ln(max(x, 1e-4)/1e-4), x the new network's bytes in expected days.
+    fn novelty_test(
+        &self,
+        w: usize,
+        now: Moment,
+        novelty: Option<Novelty>,
+        day_scale: f64,
+    ) -> TestReading {
+        let bytes = novelty.map_or(0.0, |n| n.bytes as f64);
+        let (hours, start) = match w {
+            2 => (WEEK_HOURS, Timestamp::of_day(now.end.plus_ms(-1).day() - 6)),
+            1 => (24, now.start(2)),
+            _ => (1, now.start(0)),
+        };
+        let first_seen = novelty.map(|n| Timestamp::of_minute(n.first_minute));
+        let share = if day_scale > 0.0 { bytes / day_scale } else { 0.0 };
+        let score = (share.max(NEW_SHARE_MIN) / NEW_SHARE_MIN).ln();
+        TestReading {
+            window_hours: hours as f64,
+            observed: bytes,
+            score,
+            material: score > 0.0,
+            // Before it was first seen there was nothing to explain.
+            counted: self.counts(first_seen.map_or(start, |f| f.max(start))),
+            ..TestReading::empty()
+        }
+    }
+
+    /// A window that begins at `start` begins after the last counted hit.
+    fn counts(&self, start: Timestamp) -> bool {
+        self.story.is_none_or(|s| start >= s.last_hit)
+    }
+
+    fn conclude(
+        &mut self,
+        now: Moment,
+        tests: [TestReading; TESTS],
+        novelty: &[Option<Novelty>; 3],
+        priors: &Priors,
+        profile: &EgressProfile,
+    ) -> EgressObservation {
+        let pairs = |counted: bool| {
+            tests.map(|t| (if t.counted || !counted { t.p } else { 1.0 }, t.weight))
+        };
+        let (p_now, by_counted) = weighted_bonferroni(&pairs(true));
+        let (p_unexplained, by_all) = weighted_bonferroni(&pairs(false));
+        let new_weight: f64 = tests[N..].iter().map(|t| t.weight).sum();
+        let new: Vec<(f64, f64)> =
+            pairs(true)[N..].iter().map(|(p, w)| (*p, w / new_weight)).collect();
+        let (p_new_now, _) = weighted_bonferroni(&new);
+        self.today.p = self.today.p.min(p_now);
+        self.today.p_new = self.today.p_new.min(p_new_now);
+        let fresh = p_now <= p_unexplained;
+        let mut o = EgressObservation {
+            at: now.end,
+            tests,
+            p_now,
+            p_day: self.today.p,
+            p_new_now,
+            p_new_day: self.today.p_new,
+            p_unexplained,
+            deciding: if fresh { by_counted } else { by_all },
+            escalates: false,
+            generation: self.story.map_or(0, |s| s.generation),
+            day_scale: self.day_scale(now.hour.div_euclid(24), profile),
+            top: None,
+            new_network: strongest_new(&tests, novelty),
+            series: Vec::new(),
+            band: self.band_model(now.hour, priors, profile),
+        };
+        if p_unexplained <= profile.evidence_p {
+            self.add_evidence(&mut o, now, fresh, profile);
+        }
+        o
+    }
+
+    fn add_evidence(&self, o: &mut EgressObservation, now: Moment, fresh: bool, p: &EgressProfile) {
+        let hours = (o.tests[o.deciding].window_hours.ceil() as i64).clamp(1, 24);
+        o.top = self.callers.top(now.hour, hours).map(|c| self.top_caller(c, now, hours, p));
+        if let Some(story) = self.story
+            && !fresh
+        {
+            let caller = o.top.as_ref().map_or(0, |t| t.hash);
+            let another = caller != story.caller
+                && o.top.as_ref().is_some_and(|t| t.excess >= p.materiality[0] * o.day_scale);
+            o.escalates = another || o.excess() > p.escalation * story.excess;
+            if o.escalates {
+                o.generation = story.generation.saturating_add(1);
+            }
+        }
+        let total = &self.streams[0];
+        o.series = (now.hour - SERIES_HOURS + 1..=now.hour)
+            .map(|hour| HourPoint {
+                hour,
+                observed: if hour == self.open_hour {
+                    Some(total.hour_bytes as f64)
+                } else {
+                    total.observed(hour)
+                },
+                expected: total.expected(hour),
+            })
+            .collect();
+    }
+
+    fn top_caller(&self, c: &HeavyCaller, now: Moment, hours: i64, p: &EgressProfile) -> TopCaller {
+        let day = now.hour.div_euclid(24) as i32;
+        let first = self.first_minute.unwrap_or_default().div_euclid(1440) as i32;
+        let is_new = |hash: u64| self.networks.client_is_new(hash, first, day, p);
+        TopCaller {
+            key: c.key.clone(),
+            row: c.row.clone(),
+            hash: callers::caller_hash(&c.key),
+            bytes: c.taken(now.hour, hours) as f64,
+            excess: c.excess(now.hour, hours),
+            new_principal: is_new(callers::credential_hash(&c.key.credential)),
+            new_client: is_new(callers::family_hash(&c.key.family)),
+        }
+    }
+}
+
+impl TestReading {
+    fn empty() -> TestReading {
+        TestReading {
+            name: "",
+            window_hours: 0.0,
+            observed: 0.0,
+            expected: 0.0,
+            variance: 0.0,
+            score: 0.0,
+            material: false,
+            counted: true,
+            standardised: 0.0,
+            p: 1.0,
+            weight: 0.0,
+        }
+    }
+    /// Order among operation classes: material before immaterial, then by score.
+    fn rank(&self) -> (bool, f64) {
+        (self.material, self.score)
+    }
+}
+
+/// u with P(Z > u) = P(X > S) for X ~ Gamma(M²/V, scale V/M); 0 unless S > M.
+pub(crate) fn volume_score(span: Span, variance: f64) -> f64 {
+    let Span { observed, expected } = span;
+    if observed <= expected || variance <= 0.0 || expected <= 0.0 {
+        return 0.0;
+    }
+    let u = gamma::upper_tail_score(expected * expected / variance, observed * expected / variance);
+    if u.is_nan() { 0.0 } else { u.max(0.0) }
+}
+
+/// The candidate of the strongest new-network test.
+fn strongest_new(
+    tests: &[TestReading; TESTS],
+    novelty: &[Option<Novelty>; 3],
+) -> Option<NewNetwork> {
+    let best = (0..3).filter(|w| novelty[*w].is_some()).min_by(|a, b| {
+        let bound = |w: usize| tests[N + w].p / tests[N + w].weight;
+        bound(*a).total_cmp(&bound(*b))
+    })?;
+    novelty[best].map(|n| NewNetwork {
+        key: n.key,
+        bytes: n.bytes as f64,
+        first_seen: Timestamp::of_minute(n.first_minute),
+    })
+}
+
+/// A ten-minute cell.
+const _: () = assert!(10 * MINUTE_MS * SLOTS_KEPT as i64 == HOUR_MS);

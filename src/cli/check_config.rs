@@ -1,0 +1,41 @@
+//! `cosmoguard check-config`.
+use serde_json::json;
+
+use super::Exit;
+use super::args::CheckConfig;
+use super::common;
+use super::style::{out, visible};
+use crate::config::Origin;
+use crate::severity;
+
+/// Runs it.
+pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
+    let resolved = common::configuration(args.config.as_deref())?;
+    let days = f64::from(args.accounts) * 7.0;
+    let [low, medium, high] = severity::expected_false_alerts(&resolved.config.profile.severity, days);
+    if args.json {
+        let values: serde_json::Map<String, serde_json::Value> = resolved
+            .values
+            .iter()
+            .map(|(key, value, origin)| (key.clone(), json!({"value": value, "source": origin.to_string()})))
+            .collect();
+        let expected = json!({"accounts": args.accounts, "high": high, "medium": medium, "low": low});
+        out(&json!({"values": values, "expected_false_alerts_a_week": expected}).to_string());
+        return Ok(Exit::Done);
+    }
+    let mut section = String::new();
+    for (key, value, origin) in &resolved.values {
+        let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
+        if head != section {
+            out(&format!("\n[{head}]"));
+            head.clone_into(&mut section);
+        }
+        let line = format!("{name} = {}", visible(value));
+        out(&if *origin == Origin::Default { line } else { format!("{line}    # {origin}") });
+    }
+    out(&format!(
+        "\n# Unmarked values are shipped ones. On {} mature accounts innocent life brings at most\n# {high:.2} High, {medium:.1} Medium and {low:.1} Low alerts a week.",
+        args.accounts
+    ));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,112 @@
+//! What several commands need: the configuration, the view of addresses, a store.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
+use crate::intel::feeds::{self, FeedStatus};
+use crate::intel::view::{IntelView, ListKind};
+use crate::store::StateStore;
+use crate::store::sled_store::SledStore;
+
+/// Resolves the configuration from defaults, `file` and the environment.
+pub fn configuration(file: Option<&Path>) -> Result<Resolved, ConfigError> {
+    let mut environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with(config::ENV_PREFIX) && name != "COSMOGUARD_LOG")
+        .collect();
+    environment.sort();
+    config::resolve(file, &environment)
+}
+
+/// Lists from flags and configuration.
+pub struct Lists {
+    /// Tor exits.
+    pub tor_exits: Vec<PathBuf>,
+    /// Threat lists.
+    pub threat_ips: Vec<PathBuf>,
+}
+
+impl Lists {
+    /// Those of the configuration, then those of the flags.
+    pub fn new(config: &IntelConfig, tor_exits: &[PathBuf], threat_ips: &[PathBuf]) -> Lists {
+        Lists {
+            tor_exits: [config.tor_exits.as_slice(), tor_exits].concat(),
+            threat_ips: [config.threat_ips.as_slice(), threat_ips].concat(),
+        }
+    }
+}
+
+/// Builds the view of addresses and the state of each feed. `extra` are lists in memory (the
+/// demo's).
+pub fn intel_view(
+    config: &Config,
+    lists: &Lists,
+    extra: &[(&str, ListKind, String)],
+) -> anyhow::Result<(IntelView, Vec<FeedStatus>)> {
+    let intel = &config.intel;
+    let mut builder = IntelView::builder();
+    let mut statuses = Vec::new();
+    for path in &intel.databases {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read the address database {}", path.display()))?;
+        builder = builder.database(path.display().to_string(), bytes);
+    }
+    if !intel.service_tags.as_os_str().is_empty() {
+        let path = &intel.service_tags;
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read the service tags {}", path.display()))?;
+        builder = builder.service_tags(bytes);
+    }
+    for network in &intel.trusted_networks {
+        let Ok(network) = network.parse() else {
+            bail!("intel.trusted_networks: `{network}` is not a network; write 203.0.113.0/24");
+        };
+        builder = builder.trust_network(network);
+    }
+    for asn in &intel.trusted_asns {
+        builder = builder.trust_asn(*asn);
+    }
+    let files = lists.tor_exits.iter().map(|p| (p, ListKind::TorExit));
+    for (path, kind) in files.chain(lists.threat_ips.iter().map(|p| (p, ListKind::Threat))) {
+        let (list, status) = feeds::load_file(path, kind)?;
+        builder = builder.list(list);
+        statuses.push(status);
+    }
+    for (name, kind, text) in extra {
+        let (list, status) = feeds::load_bytes(name, Path::new(name), *kind, text.as_bytes())?;
+        builder = builder.list(list);
+        statuses.push(status);
+    }
+    Ok((builder.build()?, statuses))
+}
+
+/// A store on disk; the temporary one is removed with the guard.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn StateStore>,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// Opens the store in `data_dir`, or a temporary one.
+pub fn open_store(data_dir: Option<&Path>) -> anyhow::Result<Opened> {
+    let temporary = match data_dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("cosmoguard-").tempdir().context("cannot make a temporary store; set TMPDIR to a folder with free space")?),
+    };
+    let dir = match (data_dir, &temporary) {
+        (Some(dir), _) => dir.join("state"),
+        (None, Some(temporary)) => temporary.path().join("state"),
+        (None, None) => bail!("no place for a store"),
+    };
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+    let store: Arc<dyn StateStore> = Arc::new(SledStore::open(&dir)?);
+    Ok(Opened { store, _temporary: temporary })
+}
+
+/// Opens a store that must exist.
+pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
+    if !data_dir.join("state").is_dir() {
+        bail!("no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`", data_dir.display(), data_dir.display());
+    }
+    open_store(Some(data_dir))
+}

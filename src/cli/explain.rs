@@ -1,0 +1,68 @@
+//! `cosmoguard explain`.
+use std::io::BufRead;
+
+use anyhow::{Context as _, bail};
+
+use super::Exit;
+use super::args::{ColorChoice, Explain};
+use super::common;
+use super::style::{Role, Ui, out};
+use crate::alert::explain::{self, AlertView, Glyphs, Lookup};
+use crate::detect::Severity;
+use crate::store::keys;
+
+/// Runs it.
+pub fn run(args: &Explain, color: ColorChoice) -> anyhow::Result<Exit> {
+    let lines = lines(args)?;
+    let line = match explain::find(lines.iter().map(String::as_str), &args.alert_id) {
+        Lookup::Found(line) => line,
+        Lookup::Ambiguous(ids) => bail!("`{}` fits {} alerts: {}; give more digits", args.alert_id, ids.len(), ids.join(", ")),
+        Lookup::Missing => bail!("no alert begins with `{}` in {}", args.alert_id, place(args)),
+    };
+    if args.json {
+        out(line.trim_end());
+        return Ok(Exit::Done);
+    }
+    let ui = Ui::stdout(color);
+    let view = AlertView::read(line)?;
+    let glyphs = if ui.unicode { Glyphs::Unicode } else { Glyphs::Ascii };
+    for line in explain::render(&view, glyphs) {
+        let painted: String = line.0.iter().map(|span| ui.paint(role(span.role), &span.text)).collect();
+        out(painted.trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+fn place(args: &Explain) -> String {
+    args.data_dir.as_ref().unwrap_or(&args.alerts).display().to_string()
+}
+
+/// Alert lines of the data directory, else of the file.
+fn lines(args: &Explain) -> anyhow::Result<Vec<String>> {
+    if let Some(dir) = &args.data_dir {
+        let opened = common::existing_store(dir)?;
+        let mut lines = Vec::new();
+        opened.store.scan(keys::ALERT, &mut |_, line| {
+            lines.push(String::from_utf8_lossy(line).into_owned());
+            true
+        })?;
+        return Ok(lines);
+    }
+    let path = &args.alerts;
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("cannot read {}; name the file with --alerts, or the models with --data-dir", path.display()))?;
+    let lines: Result<Vec<String>, _> = std::io::BufReader::new(file).lines().collect();
+    lines.with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn role(role: explain::Role) -> Role {
+    match role {
+        explain::Role::Plain => Role::Plain,
+        explain::Role::Severity(Severity::High) => Role::High,
+        explain::Role::Severity(Severity::Medium) => Role::Medium,
+        explain::Role::Severity(Severity::Low) => Role::Low,
+        explain::Role::Title | explain::Role::Broke => Role::Strong,
+        explain::Role::Label => Role::Accent,
+        explain::Role::Dim => Role::Dim,
+    }
+}

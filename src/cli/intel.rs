@@ -1,0 +1,75 @@
+//! `cosmoguard intel status`.
+use serde_json::json;
+
+use super::Exit;
+use super::args::IntelStatus;
+use super::common::{self, Lists};
+use super::style::{out, visible};
+use super::table::{Align, Table};
+use crate::alert::words;
+use crate::intel::feeds::FeedStatus;
+use crate::intel::view;
+use crate::time::{Clock, DAY_MS, HOUR_MS, SystemClock, Timestamp};
+
+/// Runs it.
+pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
+    let config = common::configuration(args.config.as_deref())?.config;
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let (_, feeds) = common::intel_view(&config, &lists, &[])?;
+    let base = view::base_manifest()?;
+    let now = SystemClock::default().now();
+    if args.json {
+        let feeds: Vec<_> = feeds.iter().map(|f| feed_json(f, now)).collect();
+        let databases: Vec<_> = config.intel.databases.iter().map(|d| d.display().to_string()).collect();
+        out(&json!({"base": base, "databases": databases, "feeds": feeds}).to_string());
+        return Ok(Exit::Done);
+    }
+    out(&format!("address data   built in, {} ({} ranges), {}", base.date, words::count(base.ranges() as f64), base.licence()));
+    for database in &config.intel.databases {
+        out(&format!("               {} answers first", database.display()));
+    }
+    if feeds.is_empty() {
+        out("feeds          none; give lists with --tor-exits FILE and --threat-ips FILE, or in [intel] of a configuration file");
+        return Ok(Exit::Done);
+    }
+    out("");
+    let mut table = Table::new(&[
+        ("feed", Align::Left),
+        ("kind", Align::Left),
+        ("format", Align::Left),
+        ("entries", Align::Right),
+        ("dropped", Align::Right),
+        ("newest", Align::Right),
+        ("state", Align::Left),
+    ]);
+    for feed in &feeds {
+        table.row(vec![
+            visible(&feed.name),
+            feed.kind.as_str().to_owned(),
+            feed.format.as_str().to_owned(),
+            feed.entries.to_string(),
+            feed.dropped.total().to_string(),
+            feed.age_ms(now).map_or_else(|| "no dates".to_owned(), age),
+            feed.last_error.as_ref().map_or_else(|| "good".to_owned(), |e| visible(e)),
+        ]);
+    }
+    table.lines().iter().for_each(|line| out(line));
+    Ok(Exit::Done)
+}
+
+fn age(ms: i64) -> String {
+    if ms < 2 * DAY_MS { format!("{} h old", ms.max(0) / HOUR_MS) } else { format!("{} d old", ms / DAY_MS) }
+}
+
+fn feed_json(feed: &FeedStatus, now: Timestamp) -> serde_json::Value {
+    let d = &feed.dropped;
+    json!({
+        "name": &*feed.name,
+        "kind": feed.kind.as_str(),
+        "format": feed.format.as_str(),
+        "entries": feed.entries,
+        "dropped": {"private": d.private, "reserved": d.reserved, "too_wide": d.too_wide, "revoked": d.revoked, "unsupported": d.unsupported},
+        "age_hours": feed.age_ms(now).map(|ms| ms / HOUR_MS),
+        "last_error": feed.last_error,
+    })
+}

@@ -1,0 +1,175 @@
+//! `cosmoguard replay`.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::bail;
+
+use super::args::{ColorChoice, Replay};
+use super::common::{self, Lists, Opened};
+use super::progress::Progress;
+use super::style::{Ui, say, visible};
+use super::{Exit, summary};
+use crate::account::message::{Context, Published};
+use crate::alert::formats::Format;
+use crate::config::Config;
+use crate::intel::view::ListKind;
+use crate::replay::engine::{Observer, RunOptions};
+use crate::replay::pipeline::{self, Producer};
+use crate::replay::session::{self, Job};
+use crate::replay::summary::Counts;
+use crate::replay::writer::AlertWriter;
+use crate::replay::demo;
+use crate::source::{self, Progress as SourceProgress, RefusedLog, RefusedRecord};
+use crate::time::{Clock, SystemClock, Timestamp};
+
+/// Runs it.
+pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
+    let mut config = common::configuration(args.config.as_deref())?.config;
+    if let Some(minutes) = args.lateness {
+        config.profile.time.lateness_minutes = minutes;
+    }
+    let ui = Ui::stderr(color);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let data_dir = args.data_dir.clone().or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
+    let (producer, extra) = producer(&args, &config)?;
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let (intel, _) = common::intel_view(&config, &lists, &extra)?;
+    let opened = common::open_store(data_dir.as_deref())?;
+    let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;
+    let refused_path = refused_path(data_dir.as_deref(), writer.path());
+    let mut watcher = Watcher {
+        progress: Progress::start(ui, "replay", args.quiet, Arc::clone(&clock)),
+        refused: RefusedLog::new(&refused_path),
+        interrupted: interrupt_flag(),
+        quiet: args.quiet,
+    };
+    let job = Job {
+        producer,
+        context: Context {
+            profile: Arc::new(config.profile.clone()),
+            intel: Arc::new(intel),
+            published: Published::default(),
+        },
+        store: Arc::clone(&opened.store),
+        options: options(&args, &config),
+        clock,
+    };
+    let report = session::run(job, &mut writer, &mut watcher)?;
+    let interrupted = watcher.stop();
+    let elapsed_ms = watcher.progress.finish();
+    let refused = watcher.refused.summary();
+    if !args.quiet {
+        let shown = summary::Shown {
+            report: &report,
+            elapsed_ms,
+            refused: &refused,
+            alerts: args.alerts.as_deref().or(writer.path()),
+            data_dir: data_dir.as_deref(),
+            profile: &config.profile,
+        };
+        summary::print(ui, &shown, opened.store.as_ref())?;
+    }
+    if interrupted {
+        bail!("interrupted; what was read until {} is applied", report.watermark);
+    }
+    Ok(if refused.total() > 0 { Exit::SomeRefused } else { Exit::Done })
+}
+
+/// Lists in memory: name, kind, text.
+type ExtraLists = Vec<(&'static str, ListKind, String)>;
+
+fn producer(args: &Replay, config: &Config) -> anyhow::Result<(Producer, ExtraLists)> {
+    let options = source::Options { chunk_records: config.replay.batch_records.max(1), ..source::Options::default() };
+    if args.demo {
+        let demo = demo::Demo::new(options.chunk_records);
+        let lists = vec![
+            ("demo-tor-exits", ListKind::TorExit, demo.tor_exits()),
+            ("demo-threat-ips", ListKind::Threat, demo.threat_ips()),
+        ];
+        return Ok((demo.producer(), lists));
+    }
+    let reader = source::open(&args.paths, &options)?;
+    Ok((pipeline::from_paths(reader), Vec::new()))
+}
+
+fn options(args: &Replay, config: &Config) -> RunOptions {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = match (args.threads, config.replay.threads) {
+        (Some(threads), _) => usize::from(threads),
+        (None, 0) => cores,
+        (None, threads) => threads,
+    };
+    RunOptions {
+        from: args.from.unwrap_or(Timestamp::MIN),
+        until: args.until.unwrap_or(Timestamp::MAX),
+        alerts_from: args.alerts_from.unwrap_or(Timestamp::MIN),
+        threads,
+        awake_max: config.replay.awake_accounts,
+        checkpoint_records: config.replay.checkpoint_records.max(1),
+    }
+}
+
+fn writer(args: &Replay, config: &Config, data_dir: Option<&Path>, opened: &Opened) -> anyhow::Result<AlertWriter> {
+    let name = args.format.as_deref().unwrap_or(&config.alerts.format);
+    let Some(format) = Format::parse(name) else {
+        return Err(crate::config::ConfigError(format!(
+            "unknown alert format `{name}`; known are defender, ocsf, ecs, cef, securityalert"
+        ))
+        .into());
+    };
+    let path = match (&args.alerts, data_dir) {
+        (Some(path), _) if path.as_os_str() == "-" => return Ok(AlertWriter::stdout(format)),
+        (Some(path), _) => path.clone(),
+        (None, Some(dir)) => dir.join("alerts.jsonl"),
+        (None, None) => PathBuf::from("alerts.jsonl"),
+    };
+    Ok(match data_dir {
+        Some(_) => AlertWriter::resume(&path, format, opened.store.as_ref())?,
+        None => AlertWriter::create(&path, format)?,
+    })
+}
+
+/// Beside the models, else beside the alerts, else here.
+fn refused_path(data_dir: Option<&Path>, alerts: Option<&Path>) -> PathBuf {
+    let dir = data_dir.or_else(|| alerts.and_then(Path::parent)).unwrap_or(Path::new(""));
+    dir.join("refused.jsonl")
+}
+
+/// Set by Ctrl-C: the run ends at the next chunk, in good order.
+fn interrupt_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    // Without a handler Ctrl-C still ends the process, only less tidily.
+    let _ = ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    flag
+}
+
+struct Watcher {
+    progress: Progress,
+    refused: RefusedLog,
+    interrupted: Arc<AtomicBool>,
+    quiet: bool,
+}
+
+impl Observer for Watcher {
+    fn progress(&mut self, counts: &Counts, progress: &SourceProgress, at: Timestamp) {
+        let alerts = summary::alert_letters(counts);
+        self.progress.update(progress.bytes_read, progress.bytes_total, counts.records(), at, &alerts);
+    }
+    fn refused(&mut self, file: &str, record: &RefusedRecord) {
+        self.refused.push(file, record.offset, &record.refusal, &record.sample);
+    }
+    fn warning(&mut self, warning: &str) {
+        if !self.quiet {
+            say(&format!("warning: {}", visible(warning)));
+        }
+    }
+    fn stop(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+}

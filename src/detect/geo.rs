@@ -1,0 +1,171 @@
+//! Access from an unusual location: a country, network or combination of site, credential and
+//! client that this account hardly ever meets.
+use crate::baseline::location::category::{Category, Level, Novelty};
+use crate::baseline::location::{LocationBaseline, PlaceObservation};
+use crate::baseline::maturity::{Maturity, MaturityState};
+use crate::baseline::tempo::TempoBaseline;
+use crate::detect::facts::{broken_first, credential_name, facts_of, info_of, named_facet};
+use crate::detect::{
+    AlertKind, Ceiling, Evidence, Facet, Finding, PlaceEvidence, PlaceLevel, Quantity, Severity,
+    Test, Travel, Usual,
+};
+use crate::ids::{AccountId, Text};
+use crate::intel::view::IntelView;
+use crate::profile::LocationProfile;
+use crate::time::Timestamp;
+
+/// What a finding needs besides its observation.
+#[derive(Clone, Copy, Debug)]
+pub struct GeoContext<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// Its ARM id.
+    pub resource_id: Option<&'a Text>,
+    /// Who an address is.
+    pub intel: &'a IntelView,
+    /// Settings.
+    pub profile: &'a LocationProfile,
+    /// The baseline that was asked, for its maturity.
+    pub location: &'a LocationBaseline,
+    /// The account's rhythm, for the hour of the day.
+    pub tempo: &'a TempoBaseline,
+}
+
+/// One finding an observation, however ordinary: severity decides what is raised.
+pub fn judge(observations: &[PlaceObservation], cx: &GeoContext) -> Vec<Finding> {
+    observations.iter().map(|o| finding(o, cx)).collect()
+}
+
+fn finding(o: &PlaceObservation, cx: &GeoContext) -> Finding {
+    let decided = Timestamp::of_minute(o.minute.saturating_add(1));
+    let maturity = cx.location.maturity(decided, cx.profile);
+    let info = info_of(&o.caller, cx.intel);
+    Finding {
+        kind: AlertKind::GeoAnomaly,
+        account: cx.account.clone(),
+        resource_id: cx.resource_id.cloned(),
+        accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
+        dedup: dedup(&o.category),
+        start: o.row.first.0,
+        end: o.row.last.0,
+        decided,
+        test: Test { p: o.p, per_day: o.per_day, rule: None, ceiling: ceiling(o, maturity) },
+        maturity,
+        late: o.row.late,
+        facets: facets(o, &info, cx),
+        caller: facts_of(&o.caller, &o.row, &info),
+        evidence: Evidence::Place(PlaceEvidence {
+            level: match o.category.level() {
+                Level::Country => PlaceLevel::Country,
+                Level::Network => PlaceLevel::Asn,
+                Level::Combination => PlaceLevel::Combination,
+            },
+            last_seen_days: o.last_seen_days,
+            usual_countries: o.usual_areas.clone(),
+            usual_networks: o.usual_networks.clone(),
+            novelty: o.history,
+            travel: o
+                .travel
+                .as_ref()
+                .map(|t| Travel { from: t.from.to_string(), minutes: t.minutes as f64 }),
+        }),
+        companions: Vec::new(),
+    }
+}
+
+/// The place alone, so that early and final verdicts, and every client from there, are one story.
+fn dedup(category: &Category) -> String {
+    match category {
+        Category::Area(area) => format!("country {area}"),
+        Category::Network(network) => format!("network {network}"),
+        Category::Combination(c) => format!("combination {} {} {}", c.site, c.actor, c.family),
+    }
+}
+
+/// What is merely rare, or a new combination at known places, is never more than Low.
+fn ceiling(o: &PlaceObservation, maturity: Maturity) -> Option<(Severity, Ceiling)> {
+    if o.novelty.is_none() || o.category.level() == Level::Combination {
+        return Some((Severity::Low, Ceiling::PlaceKnown));
+    }
+    let young = matches!(maturity.state, MaturityState::Learning | MaturityState::Provisional);
+    young.then_some((Severity::Low, Ceiling::NotMature))
+}
+
+fn facets(
+    o: &PlaceObservation,
+    info: &crate::intel::view::AddressInfo,
+    cx: &GeoContext,
+) -> Vec<Facet> {
+    let level = o.category.level();
+    let mut tested = named_facet("country", o.visit.area.to_string(), o.usual_areas.clone(), false);
+    if level == Level::Country {
+        (tested.p, tested.broke) = (Some(o.p), true);
+    }
+    let mut facets = vec![tested];
+    if let Some(network) = o.visit.network {
+        let mut facet =
+            named_facet("network", network.to_string(), o.usual_networks.clone(), false);
+        facet.broke = o.unseen_network;
+        facet.p = (level == Level::Network).then_some(o.p);
+        facets.push(facet);
+    }
+    let family = o.visit.combination.family.to_string();
+    facets.push(named_facet("client", family, o.usual_clients.clone(), o.unseen_client));
+    let credential = credential_name(&o.caller.credential);
+    let never =
+        |broke: bool| if broke { Usual::NeverIn { days: o.watched_days } } else { Usual::Unknown };
+    facets.push(Facet {
+        name: if o.visit.key_kind.is_some() { "key kind" } else { "principal" },
+        observed: Quantity::Name(credential),
+        usual: never(o.unseen_key || o.unseen_actor),
+        p: None,
+        broke: o.unseen_key || o.unseen_actor,
+    });
+    if level == Level::Combination {
+        facets.push(Facet {
+            name: "combination",
+            observed: Quantity::Name(format!(
+                "{} with {}",
+                o.visit.combination.actor, o.visit.combination.family
+            )),
+            usual: never(true),
+            p: Some(o.p),
+            broke: true,
+        });
+    }
+    if o.novelty == Some(Novelty::FirstPublic) {
+        facets.push(named_facet(
+            "access",
+            "public".to_owned(),
+            vec![("private".to_owned(), 1.0)],
+            true,
+        ));
+    }
+    if let Some(travel) = &o.travel {
+        facets.push(Facet {
+            name: "travel",
+            observed: Quantity::Hours(travel.minutes as f64 / 60.0),
+            usual: Usual::Shares(vec![(travel.from.to_string(), 1.0)]),
+            p: None,
+            broke: true,
+        });
+    }
+    facets.push(hour_facet(o.row.first.0, cx.tempo));
+    facets.push(named_facet("address class", info.class.as_str().to_owned(), Vec::new(), false));
+    broken_first(facets)
+}
+
+/// The hour beside the account's busiest ones: broken where hardly anything ever happens then.
+fn hour_facet(at: Timestamp, tempo: &TempoBaseline) -> Facet {
+    const QUIET_SHARE: f64 = 0.001;
+    let shares = tempo.hour_shares();
+    let name = |hour: usize| format!("{hour:02}:00 UTC");
+    let hour = at.hour_of_day();
+    let mut usual: Vec<(String, f64)> =
+        shares.iter().enumerate().map(|(h, s)| (name(h), *s)).collect();
+    usual.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    usual.truncate(5);
+    let known = usual.first().is_some_and(|(_, s)| *s > 0.0);
+    let broke = known && shares[hour] < QUIET_SHARE;
+    named_facet("hour of day", name(hour), if known { usual } else { Vec::new() }, broke)
+}

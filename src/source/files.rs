@@ -1,0 +1,127 @@
+//! The files of one reading, kept compactly: a blob layout easily has fifty thousand.
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::paths::blob_hour;
+
+/// Recognises a file in a later run: the first bytes stay the same while a log grows, and when it
+/// is renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Bytes that were hashed: 64 KiB, or all if the file was shorter.
+    pub head_len: u32,
+    /// XXH3-128 of them, as they are on disk.
+    pub head: u128,
+}
+
+impl Identity {
+    /// Of the first bytes of a file.
+    pub(super) fn of(head: &[u8]) -> Identity {
+        Identity { head_len: head.len() as u32, head: xxhash_rust::xxh3::xxh3_128(head) }
+    }
+}
+
+/// One file.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Index of the path under which it was found.
+    pub(super) root: u32,
+    /// Below that path; empty if the file itself was given.
+    pub(super) relative: Box<Path>,
+    /// Bytes on disk.
+    pub(super) size: u64,
+    /// Hour since the epoch, from an Azure blob path.
+    pub(super) hour: Option<i64>,
+    pub(super) identity: Option<Identity>,
+}
+
+/// Index to file.
+#[derive(Clone, Debug, Default)]
+pub struct FileTable {
+    pub(super) roots: Vec<PathBuf>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl FileTable {
+    /// A table of one input that is no file.
+    pub(super) fn single(name: &str) -> FileTable {
+        let relative = PathBuf::new().into_boxed_path();
+        let entry = Entry { root: 0, relative, size: 0, hour: None, identity: None };
+        FileTable { roots: vec![PathBuf::from(name)], entries: vec![entry] }
+    }
+
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn entry(&self, file: u32) -> Option<(&Path, &Entry)> {
+        let entry = self.entries.get(file as usize)?;
+        Some((self.roots.get(entry.root as usize)?, entry))
+    }
+
+    /// Where the file is: the path as given, and the rest below it.
+    pub(super) fn path(&self, file: u32) -> PathBuf {
+        match self.entry(file) {
+            Some((root, entry)) if entry.relative.as_os_str().is_empty() => root.to_owned(),
+            Some((root, entry)) => root.join(&entry.relative),
+            None => PathBuf::new(),
+        }
+    }
+
+    /// The file's path for people, as they gave it.
+    pub fn display(&self, file: u32) -> String {
+        self.path(file).to_string_lossy().into_owned()
+    }
+
+    /// The path below the folder that was given, or the name of a file that was given: the part of
+    /// a file's identity that does not depend on where the program runs.
+    pub fn relative(&self, file: u32) -> Cow<'_, str> {
+        match self.entry(file) {
+            Some((root, entry)) if entry.relative.as_os_str().is_empty() => {
+                root.file_name().unwrap_or(root.as_os_str()).to_string_lossy()
+            }
+            Some((_, entry)) => entry.relative.to_string_lossy(),
+            None => Cow::Borrowed(""),
+        }
+    }
+
+    /// The other part of its identity; `None` until the file is opened.
+    pub fn identity(&self, file: u32) -> Option<Identity> {
+        self.entry(file)?.1.identity
+    }
+
+    /// Hours since the epoch of a blob's path. It is the hour of arrival, not that of the events.
+    pub fn blob_hour(&self, file: u32) -> Option<i64> {
+        self.entry(file)?.1.hour
+    }
+
+    /// The lower-cased category that an `insights-logs-…` folder in the path names.
+    pub fn category(&self, file: u32) -> Option<String> {
+        let path = self.path(file);
+        path.iter().find_map(|part| {
+            let part = part.to_str()?.to_ascii_lowercase();
+            part.strip_prefix("insights-logs-").map(str::to_owned)
+        })
+    }
+
+    pub(super) fn add(&mut self, root: u32, relative: PathBuf, size: u64) {
+        let whole = match self.roots.get(root as usize) {
+            Some(root) => root.join(&relative),
+            None => relative.clone(),
+        };
+        let (hour, relative) = (blob_hour(&whole), relative.into_boxed_path());
+        self.entries.push(Entry { root, relative, size, hour, identity: None });
+    }
+
+    /// Plain files first, then blobs by hour; each in order of their paths.
+    pub(super) fn sort(&mut self) {
+        self.entries
+            .sort_by(|a, b| (a.hour, a.root, &a.relative).cmp(&(b.hour, b.root, &b.relative)));
+    }
+}

@@ -1,0 +1,64 @@
+//! Opens one file: counts what is read from disk, and decompresses by content, not by name.
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::files::Identity;
+use super::paths::is_stdin;
+
+/// First bytes that identify a file.
+const HEAD_BYTES: u64 = 64 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Bytes of a file, decompressed.
+pub(super) type Input = Box<dyn Read + Send>;
+
+/// Counts what passes.
+struct Counting<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        self.count.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// Opens `path`; bytes read from disk are added to `count`.
+pub(super) fn open(path: &Path, count: &Arc<AtomicU64>) -> io::Result<(Input, Identity)> {
+    if is_stdin(path) {
+        return wrap(Box::new(io::stdin()), count);
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    wrap(Box::new(file), count)
+}
+
+/// Puts counting and decompression around `raw`.
+pub(super) fn wrap(raw: Input, count: &Arc<AtomicU64>) -> io::Result<(Input, Identity)> {
+    let mut raw = Counting { inner: raw, count: Arc::clone(count) };
+    let mut head = Vec::new();
+    raw.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
+    let identity = Identity::of(&head);
+    let magic = [0, 1, 2, 3].map(|i| head.get(i).copied().unwrap_or_default());
+    let whole = Cursor::new(head).chain(raw);
+    let input: Input = match magic {
+        [0x1F, 0x8B, _, _] => Box::new(flate2::bufread::MultiGzDecoder::new(
+            BufReader::with_capacity(BUFFER_BYTES, whole),
+        )),
+        // A frame, or a skippable frame before the first one.
+        [0x28, 0xB5, 0x2F, 0xFD] | [0x50..=0x5F, 0x2A, 0x4D, 0x18] => {
+            let buffered = BufReader::with_capacity(BUFFER_BYTES, whole);
+            Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?)
+        }
+        _ => Box::new(whole),
+    };
+    Ok((input, identity))
+}
