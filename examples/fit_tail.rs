@@ -491,13 +491,18 @@ fn fleet(
     profile: &Profile,
     raise: bool,
 ) -> Vec<(Run, Vec<Hit>)> {
-    (0..accounts)
-        .map(|i| {
-            let mut run = Run::new(Account::draw(family, i));
-            let hits = run.days(0, days, priors, profile, raise);
-            (run, hits)
-        })
-        .collect()
+    let one = |i: u64| {
+        let mut run = Run::new(Account::draw(family, i));
+        let hits = run.days(0, days, priors, profile, raise);
+        (run, hits)
+    };
+    // Two halves at once, joined in account order.
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| (accounts / 2..accounts).map(one).collect::<Vec<_>>());
+        let mut all: Vec<_> = (0..accounts / 2).map(one).collect();
+        all.extend(second.join().unwrap());
+        all
+    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -559,27 +564,26 @@ fn priors_of(table: &str) -> Priors {
 
 fn fit(accounts: u64, days: i64) {
     let profile = Profile::default();
-    let header = "kind,name,index,value\n";
-    let mut table = header.to_owned();
-    for round in 0..4 {
-        let runs = fleet(&FIT, accounts, days, &priors_of(&table), &profile, round >= 2);
-        let moments = population(&runs);
-        let shape = curves(&runs);
+    let (mut moments, mut shape) = (String::new(), String::new());
+    let table = |shape: &str, moments: &str| format!("kind,name,index,value\n{shape}{moments}");
+    // Population, then curves against it; then both again with alerts raised as in service, since
+    // an alert restarts the cumulative sum.
+    for (round, (learns_population, raise)) in
+        [(true, false), (false, false), (true, true), (false, true), (false, true)]
+            .into_iter()
+            .enumerate()
+    {
+        let priors = priors_of(&table(&shape, &moments));
+        let runs = fleet(&FIT, accounts, days, &priors, &profile, raise);
         let hits: usize = runs.iter().map(|r| r.1.len()).sum();
         eprintln!("round {round}: {hits} hits");
-        // The population first, then curves against it, then curves with alerts as in service.
-        table = if round == 0 {
-            format!("{header}{moments}")
+        if learns_population {
+            moments = population(&runs);
         } else {
-            let kept: String = table
-                .lines()
-                .skip(1)
-                .filter(|l| !l.starts_with("knot") && !l.starts_with("excess"))
-                .map(|l| format!("{l}\n"))
-                .collect();
-            format!("{header}{shape}{kept}")
-        };
+            shape = curves(&runs);
+        }
     }
+    let table = table(&shape, &moments);
     print!("{table}");
 }
 

@@ -77,11 +77,15 @@ fn span(alert: &Alert) -> (Timestamp, Timestamp) {
 const NAMES_MAX: usize = 50;
 
 fn accounts(alert: &Alert, column: &str) -> String {
-    let names: Vec<String> =
-        alert.finding.accounts.iter().take(NAMES_MAX).map(|(a, _)| literal(a.name())).collect();
-    match names.is_empty() {
-        true => format!("| where {column} =~ {}", literal(alert.finding.account.name())),
-        false => format!("| where {column} in~ ({})", names.join(", ")),
+    let all = &alert.finding.accounts;
+    let names: Vec<String> = all.iter().take(NAMES_MAX).map(|(a, _)| literal(a.name())).collect();
+    match all.len() {
+        0 => format!("| where {column} =~ {}", literal(alert.finding.account.name())),
+        n if n > NAMES_MAX => format!(
+            "| where {column} in~ ({}) // the first {NAMES_MAX} of {n} accounts",
+            names.join(", ")
+        ),
+        _ => format!("| where {column} in~ ({})", names.join(", ")),
     }
 }
 
@@ -193,6 +197,33 @@ mod tests {
         assert_eq!(literal("a\" or 1==1 //"), "\"a\\\" or 1==1 //\"");
         assert_eq!(literal("a\\"), "\"a\\\\\"");
         assert_eq!(literal("a\n| take 1\u{202e}"), "\"a\\u000a| take 1\\u202e\"");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_literal_ends_where_it_ends(text in ".{0,300}") {
+            let quoted = literal(&text);
+            let inner = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap();
+            let mut escaped = false;
+            for c in inner.chars() {
+                proptest::prop_assert!(!c.is_control());
+                match c {
+                    _ if escaped => escaped = false,
+                    '\\' => escaped = true,
+                    c => proptest::prop_assert_ne!(c, '"'),
+                }
+            }
+            proptest::prop_assert!(!escaped);
+        }
+    }
+
+    #[test]
+    fn many_accounts_are_counted() {
+        let mut alert = testing::alert(AlertKind::MaliciousScript);
+        let one = alert.finding.accounts[0].clone();
+        alert.finding.accounts = vec![one; 312];
+        let text = &queries(&alert)[1].text;
+        assert!(text.contains("// the first 50 of 312 accounts"), "{text}");
     }
 
     #[test]

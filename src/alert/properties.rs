@@ -3,6 +3,7 @@ use super::words::{clean, number};
 use super::{Alert, evidence, narrate};
 use crate::detect::{AlertKind, Evidence};
 use crate::event::{Credential, KeyKind};
+use crate::intel::view::ListKind;
 
 /// Names in a list that are shown; more are counted.
 const NAMES_MAX: usize = 8;
@@ -75,7 +76,7 @@ fn caller(alert: &Alert, out: &mut Vec<(&'static str, String)>) {
     push(out, "City", caller.city.as_deref().map(clean).unwrap_or_default());
     push(out, "ASN", caller.asn.map(|a| a.to_string()).unwrap_or_default());
     push(out, "Organization", clean(&caller.organisation));
-    push(out, "Address class", caller.class.map(|c| c.as_str().to_owned()).unwrap_or_default());
+    push(out, "Address class", address_class(alert).to_owned());
     let principal = match &caller.principal {
         _ if !caller.principal_name.is_empty() => clean(&caller.principal_name),
         Some(id) => clean(id.as_str()),
@@ -101,6 +102,17 @@ fn caller(alert: &Alert, out: &mut Vec<(&'static str, String)>) {
     push(out, "Bytes returned", caller.bytes.map(|b| b.to_string()).unwrap_or_default());
     if caller.events > 0 {
         out.push(("Events", caller.events.to_string()));
+    }
+}
+
+/// What the address is; that it is a Tor exit or listed says more than the network it lies in.
+fn address_class(alert: &Alert) -> &'static str {
+    match &alert.finding.evidence {
+        Evidence::Listed(listed) => match listed.hit.kind {
+            ListKind::TorExit => "tor",
+            ListKind::Threat => "listed",
+        },
+        _ => alert.finding.caller.class.map_or("", |class| class.as_str()),
     }
 }
 

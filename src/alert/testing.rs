@@ -251,6 +251,7 @@ pub(crate) fn hostile(kind: AlertKind) -> Alert {
     finding.resource_id = Some(text());
     finding.accounts = vec![(finding.account.clone(), Some(text()))];
     finding.dedup = hostile_text();
+    finding.end = Timestamp::MAX;
     finding.test.p = f64::NAN;
     finding.test.per_day = f64::INFINITY;
     finding.maturity.age_days = f64::NAN;

@@ -48,7 +48,8 @@ fn significant(value: f64, digits: usize) -> String {
     }
     let scientific = format!("{:.*e}", digits.saturating_sub(1), value);
     let exponent: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
-    let rounded: f64 = scientific.parse().unwrap_or(value);
+    // Rounding up may leave the largest numbers' range.
+    let rounded: f64 = scientific.parse().ok().filter(|r: &f64| r.is_finite()).unwrap_or(value);
     let places = (digits as i32 - 1 - exponent).max(0) as usize;
     let text = format!("{rounded:.places$}");
     match text.contains('.') {
@@ -98,7 +99,9 @@ pub fn count(value: f64) -> String {
     if !value.is_finite() {
         return "unknown".to_owned();
     }
-    if value.abs() >= 10.0 || value.fract() == 0.0 {
+    if value.abs() >= 1e15 {
+        number(value)
+    } else if value.abs() >= 10.0 || value.fract() == 0.0 {
         grouped(&format!("{value:.0}"))
     } else {
         significant(value, 2)
@@ -133,6 +136,9 @@ fn in_unit(bytes: f64, power: usize) -> String {
 pub fn bytes(value: f64) -> String {
     if !value.is_finite() {
         return "unknown".to_owned();
+    }
+    if value.abs() >= 1e21 {
+        return format!("{} B", number(value));
     }
     let power = unit(value);
     format!("{} {}", in_unit(value, power), UNITS[power])
@@ -215,10 +221,10 @@ pub fn about_once_in(per_day: f64) -> String {
 
 /// A share in percent: `71 %`, `0.4 %`.
 pub fn percent(share: f64) -> String {
-    if !share.is_finite() {
+    let value = share * 100.0;
+    if !(0.0..1e6).contains(&value) {
         return "unknown".to_owned();
     }
-    let value = share * 100.0;
     if value >= 10.0 || value == 0.0 {
         format!("{value:.0} %")
     } else {
@@ -275,6 +281,25 @@ mod tests {
         assert_eq!(long.chars().count(), NAME_CHARS_MAX + 1);
         assert!(long.ends_with('…'));
         assert_eq!(clean("naïve 北京 \"x\" | a=b"), "naïve 北京 \"x\" | a=b");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_number_is_unreadable(bits in proptest::num::u64::ANY) {
+            let value = f64::from_bits(bits);
+            let texts = [bytes(value), number(value), count(value), once_in(value), percent(value),
+                window(value), days(value), byte_range(value, 1e6), byte_range(0.0, value)];
+            for text in texts {
+                proptest::prop_assert!(!text.contains("NaN") && !text.contains("inf"), "{}", text);
+            }
+        }
+
+        #[test]
+        fn cleaned_names_hold_nothing_to_obey(text in "\\PC*|\\p{Cf}*|\\p{Cc}*|.*") {
+            let seen = clean(&text);
+            proptest::prop_assert!(!seen.chars().any(|c| c.is_control() || obeyed_not_seen(c)));
+            proptest::prop_assert_eq!(visible(&seen), seen.clone());
+        }
     }
 
     #[test]

@@ -334,3 +334,130 @@ impl ListedHistory {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::baseline::location::tests::{Who, cell_at, who};
+    use crate::event::Access;
+    use crate::ids::Text;
+    use crate::profile::Profile;
+
+    pub(crate) const DAY: i64 = 20_000;
+
+    pub(crate) fn hit(kind: ListKind, since: Option<i64>, until: Option<i64>) -> ListHit {
+        ListHit {
+            kind,
+            feed: Text::from("feed"),
+            entry: Text::from("185.220.101.4"),
+            since: since.map(Timestamp::of_day),
+            until: until.map(Timestamp::of_day),
+            confidence: None,
+        }
+    }
+
+    pub(crate) fn exit(last: u8) -> Who {
+        who(&format!("185.220.101.{last}"), AddressClass::Hosting, "DE", 60729)
+    }
+
+    /// Uses of one minute where every address is an exit.
+    pub(crate) fn uses_at(minute: i64, callers: &[(Who, u64)]) -> Vec<ListedUse> {
+        ListedUse::by(&cell_at(minute, callers), &|_, _| vec![hit(ListKind::TorExit, None, None)])
+    }
+
+    /// A young account that was reached from two exits on two days.
+    pub(crate) fn lived_in() -> ListedBaseline {
+        let profile = Profile::default().location;
+        let mut baseline = ListedBaseline::new();
+        for day in DAY..DAY + 20 {
+            let minute = day * 1440;
+            let uses = if day >= DAY + 18 {
+                uses_at(minute, &[(exit(3), 1), (exit(2), 1)])
+            } else {
+                Vec::new()
+            };
+            baseline.learn(minute, &uses, &profile);
+            baseline.close_day(day, true, &profile);
+        }
+        baseline
+    }
+
+    #[test]
+    fn membership_is_asked_at_event_time_and_refused_requests_are_context() {
+        let expired = |_: IpAddr, at: Timestamp| {
+            let h = hit(ListKind::TorExit, None, Some(DAY));
+            if at < Timestamp::of_day(DAY) { vec![h] } else { Vec::new() }
+        };
+        let minute = DAY * 1440;
+        let caller = [(exit(4), 3)];
+        assert_eq!(ListedUse::by(&cell_at(minute - 1, &caller), &expired).len(), 1);
+        assert_eq!(ListedUse::by(&cell_at(minute, &caller), &expired), []);
+        let refused = Who { access: Access::Refused, ..exit(4) };
+        let internal = Who { internal: true, ..exit(4) };
+        let trusted = Who { class: AddressClass::Trusted, ..exit(4) };
+        for context in [refused, internal, trusted] {
+            assert_eq!(uses_at(minute, &[(context, 5)]), []);
+        }
+    }
+
+    #[test]
+    fn rows_of_an_address_are_one_use_and_tor_goes_before_threat_lists() {
+        let both = |_: IpAddr, _: Timestamp| {
+            vec![hit(ListKind::TorExit, None, None), hit(ListKind::Threat, None, None)]
+        };
+        let other = Who { family: "azsdk-go", ..exit(4) };
+        let cell = cell_at(DAY * 1440, &[(exit(4), 3), (other, 40), (exit(5), 1)]);
+        let uses = ListedUse::by(&cell, &both);
+        assert_eq!(uses.len(), 2);
+        assert_eq!((uses[0].row.requests, &*uses[0].caller.family), (43, "azsdk-go"));
+        assert_eq!(uses[0].hit.kind, ListKind::TorExit);
+        assert_eq!(uses[0].also.as_ref().map(|h| h.kind), Some(ListKind::Threat));
+    }
+
+    #[test]
+    fn habit_is_learned_in_the_end_and_an_intruder_is_not() {
+        let profile = Profile::default().location;
+        let mut habit = ListedBaseline::new();
+        for day in DAY..DAY + 60 {
+            let minute = day * 1440;
+            let uses = if day % 3 == 0 { uses_at(minute, &[(exit(4), 1)]) } else { Vec::new() };
+            habit.learn(minute, &uses, &profile);
+            habit.close_day(day, true, &profile);
+        }
+        let state = habit.state(ListKind::TorExit, DAY + 60, &profile);
+        assert!(state.p > 0.05, "{state:?}");
+        assert!(habit.tor.pending.is_empty());
+        let mut intruder = lived_in();
+        intruder.note_other_finding(Timestamp::of_day(DAY + 19));
+        assert_eq!(intruder.state(ListKind::TorExit, DAY + 20, &profile).taught_days, 0.0);
+        for day in DAY + 20..DAY + 60 {
+            intruder.close_day(day, true, &profile);
+        }
+        let state = intruder.state(ListKind::TorExit, DAY + 60, &profile);
+        assert_eq!((state.taught_days, state.history_days), (0.0, 0.0));
+    }
+
+    #[test]
+    fn ten_thousand_addresses_stay_inside_the_bound() {
+        let profile = Profile::default().location;
+        let mut baseline = ListedBaseline::new();
+        for minute in DAY * 1440..DAY * 1440 + 500 {
+            let callers: Vec<(Who, u64)> = (0..20)
+                .map(|i| {
+                    (
+                        who(
+                            &format!("185.{}.{}.{i}", minute % 200, minute % 7),
+                            AddressClass::Hosting,
+                            "DE",
+                            1,
+                        ),
+                        1,
+                    )
+                })
+                .collect();
+            baseline.learn(minute, &uses_at(minute, &callers), &profile);
+        }
+        assert_eq!(baseline.tor.addresses.len(), ADDRESSES_MAX);
+        assert!(baseline.heap_bytes() < 8192);
+    }
+}

@@ -183,12 +183,12 @@ fn facets(o: &EgressObservation, maturity: Maturity, low: f64) -> Vec<Facet> {
         .enumerate()
         .filter(|(k, t)| *k == o.deciding || (t.material && t.observed > 0.0))
         .map(|(k, t)| {
-            let [low, _, high] = BandModel::usual(t.expected, t.variance);
+            let [lower, _, upper] = BandModel::usual(t.expected, t.variance);
             let never = Usual::NeverIn { days: maturity.age_days };
             Facet {
                 name: t.name,
                 observed: Quantity::Bytes(t.observed),
-                usual: if t.variance > 0.0 { Usual::Range(low, high) } else { never },
+                usual: if t.variance > 0.0 { Usual::Range(lower, upper) } else { never },
                 p: Some(t.p),
                 broke: k == o.deciding || t.p <= t.weight * low,
             }

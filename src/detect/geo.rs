@@ -169,3 +169,69 @@ fn hour_facet(at: Timestamp, tempo: &TempoBaseline) -> Facet {
     let broke = known && shares[hour] < QUIET_SHARE;
     named_facet("hour of day", name(hour), if known { usual } else { Vec::new() }, broke)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::location::tests::{KEY, Who, cell_at, lived_in, who};
+    use crate::baseline::location::{LocationPrior, PlaceContext};
+    use crate::event::{Access, Credential, KeyKind};
+    use crate::ids::Cloud;
+    use crate::intel::view::AddressClass;
+    use crate::profile::Profile;
+
+    const MINUTE: i64 = 20_043 * 1440 + 180;
+
+    fn judged(callers: &[(Who, u64)], late: bool) -> Vec<Finding> {
+        let profile = Profile::default().location;
+        let (location, tempo) = (lived_in(), TempoBaseline::new());
+        let (prior, intel) = (LocationPrior::default(), IntelView::default());
+        let account = AccountId::new("orders", Cloud::Public);
+        let mut cell = cell_at(MINUTE, callers);
+        if late {
+            cell.mark_late();
+        }
+        let seen =
+            location.assess(MINUTE, &cell, &PlaceContext { profile: &profile, prior: &prior });
+        let cx = GeoContext {
+            account: &account,
+            resource_id: None,
+            intel: &intel,
+            profile: &profile,
+            location: &location,
+            tempo: &tempo,
+        };
+        judge(&seen, &cx)
+    }
+
+    fn stranger() -> Who {
+        Who { family: "azsdk-rust", ..who("41.2.3.4", AddressClass::Hosting, "BR", 28573) }
+    }
+
+    #[test]
+    fn a_new_country_may_be_medium_and_tells_what_broke() {
+        let found = judged(&[(stranger(), 3)], true);
+        assert_eq!(found.len(), 1);
+        let f = &found[0];
+        assert_eq!((f.dedup.as_str(), f.test.ceiling, f.late), ("country BR", None, true));
+        let broke: Vec<&str> = f.facets.iter().filter(|f| f.broke).map(|f| f.name).collect();
+        assert_eq!(broke, ["country", "network", "client"]);
+        let Evidence::Place(e) = &f.evidence else { panic!("wrong evidence") };
+        assert_eq!((e.level, e.last_seen_days), (PlaceLevel::Country, None));
+        assert_eq!(e.usual_countries[0].0, "Azure");
+        assert!(f.decided > f.end && f.end >= f.start);
+    }
+
+    #[test]
+    fn a_new_combination_stays_low_and_home_stays_silent() {
+        let secondary = Credential::Key(KeyKind::SecondaryMaster);
+        let home = who("145.1.2.3", AddressClass::Residential, "NL", 1136);
+        let tool = Who { family: "azsdk-rust", ..home.clone() };
+        let found = judged(&[(tool, 3)], false);
+        assert_eq!(found[0].test.ceiling, Some((Severity::Low, Ceiling::PlaceKnown)));
+        let rotated = Who { credential: secondary, ..home.clone() };
+        assert_eq!(judged(&[(home, 5), (rotated, 5)], false), []);
+        let refused = Who { access: Access::Refused, credential: KEY, ..stranger() };
+        assert_eq!(judged(&[(refused, 5)], false), []);
+    }
+}

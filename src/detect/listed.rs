@@ -163,3 +163,162 @@ fn facets(
     facets.extend(place_facets(&used.caller, cx.location, now, cx.profile.half_life_days));
     broken_first(facets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::listed::tests::{DAY, exit, hit, lived_in, uses_at};
+    use crate::baseline::location::tests::{Who, cell_at};
+    use crate::detect::{suspicious_ip, tor};
+    use crate::event::Access;
+    use crate::ids::Cloud;
+    use crate::profile::Profile;
+
+    struct Case {
+        account: AccountId,
+        intel: IntelView,
+        profile: LocationProfile,
+        location: LocationBaseline,
+        p95: Option<f64>,
+        key_operation: bool,
+    }
+
+    impl Case {
+        fn new() -> Case {
+            Case {
+                account: AccountId::new("orders", Cloud::Public),
+                intel: IntelView::default(),
+                profile: Profile::default().location,
+                location: LocationBaseline::new(),
+                p95: Some(1e6),
+                key_operation: false,
+            }
+        }
+        fn judge(
+            &self,
+            baseline: &ListedBaseline,
+            minute: i64,
+            uses: &[ListedUse],
+        ) -> Vec<Finding> {
+            let cx = ListedContext {
+                account: &self.account,
+                resource_id: None,
+                intel: &self.intel,
+                profile: &self.profile,
+                location: &self.location,
+                p95_hourly_bytes: self.p95,
+                key_operation_near: self.key_operation,
+                high_per_day: 2e-5,
+            };
+            let mut all = tor::judge_uses(uses, minute, baseline, &cx);
+            all.extend(suspicious_ip::judge_uses(uses, minute, baseline, &cx));
+            all
+        }
+    }
+
+    fn rules(findings: &[Finding]) -> Vec<(AlertKind, Severity, RuleClause)> {
+        findings
+            .iter()
+            .filter_map(|f| f.test.rule.map(|r| (f.kind, r.severity, r.clause)))
+            .collect()
+    }
+
+    fn quiet() -> ListedBaseline {
+        let profile = Profile::default().location;
+        let mut baseline = ListedBaseline::new();
+        for day in DAY..DAY + 20 {
+            baseline.learn(day * 1440, &[], &profile);
+            baseline.close_day(day, true, &profile);
+        }
+        baseline
+    }
+
+    const NOW: i64 = (DAY + 20) * 1440 + 7;
+
+    #[test]
+    fn first_use_is_high_and_says_so() {
+        let found = Case::new().judge(&quiet(), NOW, &uses_at(NOW, &[(exit(4), 2)]));
+        assert_eq!(rules(&found), [(AlertKind::TorAnomaly, Severity::High, RuleClause::FirstUse)]);
+        let f = &found[0];
+        assert_eq!(f.dedup, "tor 185.220.101.4");
+        assert_eq!(f.decided, Timestamp::of_minute(NOW + 1));
+        assert!(f.test.p < 1e-3 && f.start >= Timestamp::of_minute(NOW));
+        assert_eq!(f.caller.bytes, Some(2000));
+        let Evidence::Listed(e) = &f.evidence else { panic!("wrong evidence") };
+        assert!(e.data_returned && e.history_days == 0.0);
+    }
+
+    #[test]
+    fn later_days_are_medium_unless_data_or_keys_go_with_it() {
+        let mut case = Case::new();
+        let baseline = lived_in();
+        let judge = |case: &Case, count| {
+            rules(&case.judge(&baseline, NOW, &uses_at(NOW, &[(exit(9), count)])))
+        };
+        let tor = |severity, clause| [(AlertKind::TorAnomaly, severity, clause)];
+        assert_eq!(judge(&case, 1), tor(Severity::Medium, RuleClause::Plain));
+        assert_eq!(judge(&case, 5000), tor(Severity::High, RuleClause::DataBeyondP95));
+        case.key_operation = true;
+        assert_eq!(judge(&case, 1), tor(Severity::High, RuleClause::KeyOperation));
+        (case.key_operation, case.p95) = (false, None);
+        assert_eq!(judge(&case, 5000), tor(Severity::Medium, RuleClause::Plain));
+    }
+
+    #[test]
+    fn an_account_that_uses_tor_all_the_time_is_never_high() {
+        let case = Case { key_operation: true, ..Case::new() };
+        let mut baseline = quiet();
+        for day in DAY + 20..DAY + 50 {
+            baseline.learn(day * 1440, &uses_at(day * 1440, &[(exit(4), 1)]), &case.profile);
+            baseline.close_day(day, true, &case.profile);
+        }
+        let minute = (DAY + 50) * 1440;
+        let found = case.judge(&baseline, minute, &uses_at(minute, &[(exit(5), 1)]));
+        assert_eq!(
+            rules(&found),
+            [(AlertKind::TorAnomaly, Severity::Medium, RuleClause::TooCommonForHigh)]
+        );
+    }
+
+    #[test]
+    fn bytes_of_an_address_add_up_over_the_hour() {
+        let case = Case::new();
+        let mut baseline = quiet();
+        for minute in NOW..NOW + 6 {
+            let uses = uses_at(minute, &[(exit(4), 190)]);
+            let clause = rules(&case.judge(&baseline, minute, &uses))[0].2;
+            let expected =
+                if minute < NOW + 5 { RuleClause::FirstUse } else { RuleClause::DataBeyondP95 };
+            assert_eq!(clause, expected, "{}", minute - NOW);
+            baseline.learn(minute, &uses, &case.profile);
+        }
+    }
+
+    #[test]
+    fn a_threat_list_is_medium_and_both_lists_are_one_tor_finding() {
+        let case = Case::new();
+        let cell = cell_at(NOW, &[(exit(4), 2)]);
+        let threat =
+            ListedUse::by(&cell, &|_, _| vec![hit(ListKind::Threat, Some(DAY), Some(DAY + 90))]);
+        let found = case.judge(&quiet(), NOW, &threat);
+        assert_eq!(rules(&found), [(AlertKind::SuspiciousIp, Severity::Medium, RuleClause::Plain)]);
+        assert_eq!(found[0].dedup, "listed 185.220.101.4");
+        let both = ListedUse::by(&cell, &|_, _| {
+            vec![hit(ListKind::TorExit, None, None), hit(ListKind::Threat, None, None)]
+        });
+        let found = case.judge(&quiet(), NOW, &both);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].facets.iter().any(|f| f.name == "also listed"));
+    }
+
+    #[test]
+    fn access_without_data_is_marked_and_refused_access_is_silent() {
+        let case = Case::new();
+        let not_found = Who { access: Access::Authenticated, ..exit(4) };
+        let found = case.judge(&quiet(), NOW, &uses_at(NOW, &[(not_found, 2)]));
+        let Evidence::Listed(e) = &found[0].evidence else { panic!("wrong evidence") };
+        assert!(!e.data_returned);
+        let refused = Who { access: Access::Refused, ..exit(4) };
+        assert_eq!(case.judge(&quiet(), NOW, &uses_at(NOW, &[(refused, 2)])), []);
+    }
+}

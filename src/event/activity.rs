@@ -6,7 +6,10 @@ use crate::event::fields::Field;
 use crate::event::identity::Who;
 use crate::event::record::Record;
 use crate::event::scalar::{cut, normal_id, present};
-use crate::event::{ActivityOperation, Outcome, PrincipalType, credential_action, log_analytics};
+use crate::event::{
+    ActivityOperation, CredentialOperation, Outcome, PrincipalType, credential_action,
+    log_analytics,
+};
 use crate::ids::{Cloud, PrincipalId, SubscriptionId, TenantId, Text};
 use crate::limits;
 
@@ -40,27 +43,34 @@ pub(super) fn target<'r>(record: &'r Record<'_>) -> Option<&'r str> {
         .or_else(|| record.who.as_ref().and_then(|who| who.scope.as_deref()).and_then(present))
 }
 
-/// The cloud. Activity records name the place that processed them, if any: a Chinese or
-/// government region tells the cloud, everything else counts as public.
-pub(super) fn cloud(record: &Record<'_>) -> Cloud {
+/// The cloud, where the record tells it. Activity records name the place that processed them, if
+/// any: only a Chinese or government region says something, because the public cloud's own
+/// records often say `global`.
+pub(super) fn cloud(record: &Record<'_>) -> Option<Cloud> {
     [Field::RoleLocation, Field::Location]
         .into_iter()
         .filter_map(|field| record.fields.text(field))
         .map(|place| Cloud::of_region(&place.replace(' ', "")))
         .find(|cloud| *cloud != Cloud::Public)
-        .unwrap_or_default()
+}
+
+/// The operation in lower case, and what kind of credential operation it is, if any.
+pub(super) fn operation(record: &Record<'_>) -> (String, Option<CredentialOperation>) {
+    let operation = lower(operation_name(record));
+    let credential = credential_action::of(&operation);
+    (operation, credential)
 }
 
 /// One operation on `resource`.
 pub(super) fn decode(
     cx: &mut Context<'_>,
     record: &Record<'_>,
+    (operation, credential): (&str, Option<CredentialOperation>),
     resource: &ResourceRef,
 ) -> ActivityOperation {
     let fields = &record.fields;
     let nobody = Who::default();
     let who = record.who.as_deref().unwrap_or(&nobody);
-    let operation = operation_name(record).unwrap_or_default().to_ascii_lowercase();
     let caller = Caller::of(who, fields.text(Field::Caller));
     let (target, subscription) = match resource {
         ResourceRef::Account(account) => (account.full_id.clone(), account.subscription.clone()),
@@ -78,10 +88,10 @@ pub(super) fn decode(
         .or(who.client_ip.as_deref())
         .and_then(present);
     ActivityOperation {
-        credential: credential_action::of(&operation),
-        operation: cx.tables.text(Some(&operation)),
+        credential,
+        operation: cx.tables.text(Some(operation)),
         outcome: outcome(record),
-        correlation_id: short(&lower(fields.text(Field::CorrelationId))),
+        correlation_id: short(&lower(fields.words(Field::CorrelationId).as_deref())),
         target: target.unwrap_or_else(|| cx.tables.empty()),
         subscription: subscription
             .or_else(|| fields.text(Field::SubscriptionId).map(SubscriptionId::new)),

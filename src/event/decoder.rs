@@ -12,14 +12,26 @@ use crate::event::{
     Body, Category, Decoded, Event, Refusal, RefusalReason, activity, address, aggregate,
     api_request, control, digest, query, request,
 };
-use crate::ids::Text;
+use crate::ids::{Cloud, Text};
 use crate::limits;
 use crate::time::Timestamp;
 
 /// Decodes records. Remembers strings that it has met, within bounds, so that events share them;
 /// what it remembers never changes what it decodes.
+///
+/// ```
+/// use cosmoguard::event::{Body, Decoded, Decoder};
+/// let record = br#"{"time": "Fri, 23 Jun 2017 19:29:50.266 GMT", "resourceId": "Contoso",
+///     "category": "DataPlaneRequests", "operationName": "Query",
+///     "properties": {"resourceType": "Document", "statusCode": "200", "responseLength": "209"}}"#;
+/// let Ok(Decoded::Event(event)) = Decoder::new().decode(record) else { panic!("an event") };
+/// assert_eq!(event.account.map(|account| account.to_string()).as_deref(), Some("contoso"));
+/// let Body::Request(request) = event.body else { panic!("a request") };
+/// assert_eq!(request.response_bytes, 209);
+/// ```
 pub struct Decoder {
     tables: Tables,
+    default_cloud: Cloud,
     /// What was seen so far.
     pub counters: DecodeCounters,
 }
@@ -27,6 +39,12 @@ pub struct Decoder {
 impl Default for Decoder {
     fn default() -> Self {
         Decoder::new()
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("counters", &self.counters).finish_non_exhaustive()
     }
 }
 
@@ -54,9 +72,18 @@ impl Context<'_> {
 }
 
 impl Decoder {
-    /// A decoder that remembers nothing yet.
+    /// A decoder that remembers nothing yet, for logs of the public cloud and for logs that tell
+    /// their cloud themselves.
     pub fn new() -> Decoder {
-        Decoder { tables: Tables::new(), counters: DecodeCounters::default() }
+        Decoder::in_cloud(Cloud::Public)
+    }
+
+    /// A decoder for logs of `cloud`. An account's id holds its cloud, which most records tell by
+    /// their region; control-plane and Activity-log records often do not, and without this would
+    /// count as public, apart from their account's requests.
+    pub fn in_cloud(cloud: Cloud) -> Decoder {
+        let counters = DecodeCounters::default();
+        Decoder { tables: Tables::new(), default_cloud: cloud, counters }
     }
 
     /// Decodes one record: the bytes of one JSON object.
@@ -130,7 +157,7 @@ impl Decoder {
         };
         let time = time(fields)?;
         let region = self.tables.region(fields.text(Field::Region));
-        let cloud = region.cloud;
+        let cloud = region.cloud.unwrap_or(self.default_cloud);
         let cx = &mut Context { tables: &mut self.tables, counters: &mut self.counters };
         let body = match category {
             Category::DataPlaneRequests => {
@@ -152,35 +179,37 @@ impl Decoder {
             | Category::Activity => Body::Coverage,
         };
         self.count_category(category);
-        let AccountRef { ref id, .. } = account;
         Ok(Decoded::Event(Event {
             time,
             digest: digest::of(bytes),
             account: Some(account.in_cloud(cloud)),
-            resource_id: id.clone(),
+            resource_id: account.id,
             body,
         }))
     }
 
     fn activity(&mut self, record: &Record<'_>, bytes: &[u8]) -> Result<Decoded, Refusal> {
-        let resource = match activity::target(record) {
-            Some(target) => self.tables.resource(target),
-            None => ResourceRef::Nothing,
+        let resource = match activity::target(record).map(|target| self.tables.resource(target)) {
+            // A bare name is an account in a resource log only; here it could be anything's.
+            Some(ResourceRef::Account(AccountRef { id: None, .. })) | None => ResourceRef::Nothing,
+            Some(resource) => resource,
         };
-        let cx = &mut Context { tables: &mut self.tables, counters: &mut self.counters };
-        let operation = activity::decode(cx, record, &resource);
+        let (operation, credential) = activity::operation(record);
         let (account, resource_id) = match &resource {
             ResourceRef::Account(account) => {
-                (Some(account.in_cloud(activity::cloud(record))), account.id.clone())
+                let cloud = activity::cloud(record).unwrap_or(self.default_cloud);
+                (Some(account.in_cloud(cloud)), account.id.clone())
             }
             ResourceRef::Other { id, .. } => (None, Some(id.clone())),
             ResourceRef::Nothing => (None, None),
         };
-        if account.is_none() && operation.credential.is_none() {
+        if account.is_none() && credential.is_none() {
             return Ok(Decoded::OtherResource);
         }
         let time = time(&record.fields)?;
         self.count_category(Category::Activity);
+        let cx = &mut Context { tables: &mut self.tables, counters: &mut self.counters };
+        let operation = activity::decode(cx, record, (&operation, credential), &resource);
         Ok(Decoded::Event(Event {
             time,
             digest: digest::of(bytes),

@@ -2,6 +2,8 @@
 //!
 //! One table serves every shape: the property bags of the stream, the flat rows of Log
 //! Analytics tables, and `AzureDiagnostics` rows with their type suffixes.
+use std::borrow::Cow;
+
 use crate::event::scalar::Scalar;
 
 /// Where a key stands.
@@ -107,7 +109,7 @@ fields! {
         "eventName" "channels" "description" "id" "relatedEvents" "resourceProviderName"
         "subStatus" "ActivitySubstatus" "ActivitySubstatusValue" "EventSubmissionTimestamp"
         "ResourceProviderValue" "avgDurationMs" "maxDurationMs" "totalDurationMs"
-        "maxRequestCharge" "maxRequestLength" "eventProperties" "callerId"
+        "maxRequestCharge" "maxRequestLength" "eventProperties" "callerId" "EventProcessedUtcTime" "EventEnqueuedUtcTime"
         "roleDefinitionId" "roleDefinitionName" "roleDefinitionType"
         "roleDefinitionAssignableScopes" "roleDefinitionPermissions" "roleAssignmentId"
         "associatedRoleDefinitionId" "roleAssignmentPrincipalId" "roleAssignmentPrincipalType"
@@ -235,6 +237,12 @@ impl<'a> Fields<'a> {
         self.get(field).text()
     }
 
+    /// The value of `field` in words, numbers included: for names that an exporter may have
+    /// written without quotes.
+    pub(super) fn words(&self, field: Field) -> Option<Cow<'_, str>> {
+        self.get(field).words()
+    }
+
     /// Notes a value. The last one wins, but nothing never replaces something: one field has
     /// several names (`ResourceId` and `_ResourceId`), and a row may leave one of them empty. Of
     /// the same property under several suffixes `_g` wins, then the first that says something,
@@ -242,7 +250,7 @@ impl<'a> Fields<'a> {
     pub(super) fn set(&mut self, field: Field, spelling: Spelling, value: Scalar<'a>) {
         let slot = &mut self.values[field as usize];
         let wins = match spelling {
-            Spelling::Plain => *slot == Scalar::Missing || !value.is_nothing(),
+            Spelling::Plain => matches!(slot, Scalar::Missing) || !value.is_nothing(),
             Spelling::Guid => !value.is_nothing(),
             Spelling::Suffixed => slot.is_nothing(),
         };

@@ -61,11 +61,11 @@ impl<V: Clone> Memo<V> {
     }
 }
 
-/// A region as logged: squeezed name and the cloud it lies in.
+/// A region as logged: squeezed name and the cloud it lies in, unless none is logged.
 #[derive(Clone)]
 pub(super) struct Region {
     pub(super) name: Text,
-    pub(super) cloud: Cloud,
+    pub(super) cloud: Option<Cloud>,
 }
 
 /// All tables of one decoder.
@@ -119,12 +119,12 @@ impl Tables {
     /// A region, squeezed: `Central India` is `centralindia`.
     pub(super) fn region(&mut self, raw: Option<&str>) -> Region {
         let Some(raw) = raw else {
-            return Region { name: self.empty(), cloud: Cloud::Public };
+            return Region { name: self.empty(), cloud: None };
         };
         self.regions.get(cut(raw, limits::STRING_BYTES_MAX), |raw| {
             let squeezed: String =
                 raw.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_lowercase()).collect();
-            Region { cloud: Cloud::of_region(&squeezed), name: Text::from(squeezed) }
+            Region { cloud: Some(Cloud::of_region(&squeezed)), name: Text::from(squeezed) }
         })
     }
 
@@ -173,9 +173,10 @@ mod tests {
     fn regions_are_squeezed_and_name_their_cloud() {
         let mut tables = Tables::new();
         let region = tables.region(Some("Central India"));
-        assert_eq!((&*region.name, region.cloud), ("centralindia", Cloud::Public));
-        assert_eq!(tables.region(Some("China North 2")).cloud, Cloud::China);
-        assert_eq!(tables.region(Some("USGov Virginia")).cloud, Cloud::UsGov);
-        assert_eq!(tables.region(Some("US Gov Virginia")).cloud, Cloud::UsGov);
+        assert_eq!((&*region.name, region.cloud), ("centralindia", Some(Cloud::Public)));
+        assert_eq!(tables.region(Some("China North 2")).cloud, Some(Cloud::China));
+        assert_eq!(tables.region(Some("USGov Virginia")).cloud, Some(Cloud::UsGov));
+        assert_eq!(tables.region(None).cloud, None);
+        assert_eq!(tables.region(Some("US Gov Virginia")).cloud, Some(Cloud::UsGov));
     }
 }

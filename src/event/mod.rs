@@ -182,7 +182,8 @@ pub struct Request {
     pub database: Text,
     /// Container, collection, table or graph; empty at database level.
     pub container: Text,
-    /// The request went on with a continuation of the change feed.
+    /// The request read the change feed. No documented field says so: only an operation's or a
+    /// reader's name tells, so most change feed reads look like plain feed reads.
     pub change_feed: bool,
     /// Issued by the service itself (gateway agents and system tokens): never teaches location.
     pub internal: bool,

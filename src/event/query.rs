@@ -17,8 +17,8 @@ use crate::limits;
 pub(super) fn decode(cx: &mut Context<'_>, fields: &Fields<'_>) -> QueryRun {
     QueryRun {
         activity_id: fields.get(Field::ActivityId).guid(),
-        database: cx.tables.text(fields.text(Field::DatabaseName)),
-        container: cx.tables.text(fields.text(Field::CollectionName)),
+        database: cx.tables.text(fields.words(Field::DatabaseName).as_deref()),
+        container: cx.tables.text(fields.words(Field::CollectionName).as_deref()),
         rows: cx.tolerated(fields.get(Field::RowsReturned).whole()),
         signature: cx.tolerated(fields.get(Field::Signature).signed()),
         shape_signature: cx.tolerated(fields.get(Field::ShapeSignature).signed()),

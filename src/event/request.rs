@@ -167,8 +167,8 @@ pub(super) fn common(
         charge_milli: cx
             .tolerated(fields.get(Field::RequestCharge).milli().map(Option::unwrap_or_default)),
         region: region.name,
-        database: cx.tables.text(fields.text(Field::DatabaseName)),
-        container: cx.tables.text(fields.text(Field::CollectionName)),
+        database: cx.tables.text(fields.words(Field::DatabaseName).as_deref()),
+        container: cx.tables.text(fields.words(Field::CollectionName).as_deref()),
         change_feed: agent.change_feed,
         internal,
     })

@@ -144,10 +144,13 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// A GUID in any of its spellings.
+    /// A GUID in any of its spellings; the nil GUID names nothing.
     pub(super) fn guid(&self) -> Option<u128> {
         let text = self.text()?;
-        uuid::Uuid::try_parse_ascii(text.as_bytes()).ok().map(|id| id.as_u128())
+        uuid::Uuid::try_parse_ascii(text.as_bytes())
+            .ok()
+            .map(|id| id.as_u128())
+            .filter(|id| *id != 0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A row of Log Analytics' `SecurityAlert` table: nested fields are JSON in strings.
 use serde_json::{Value, json};
 
-use super::{PRODUCT, defender, scale};
+use super::{PRODUCT, defender};
 use crate::alert::kinds::{self, card};
 use crate::alert::words::clean;
 use crate::alert::{Alert, narrate};
@@ -20,7 +20,6 @@ pub fn value(alert: &Alert) -> Value {
         "AlertSeverity": alert.grade.severity.as_str(),
         "AlertType": finding.kind.alert_type(),
         "CompromisedEntity": clean(finding.account.name()),
-        "ConfidenceLevel": scale(alert.grade.by_budget, ["Low", "Medium", "High"]),
         "Description": narrate::description(alert),
         "DisplayName": card.display_name,
         "StartTime": finding.start.to_string(),

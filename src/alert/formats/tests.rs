@@ -86,6 +86,8 @@ fn the_caller_the_accounts_and_the_times_are_there() {
              /Microsoft.Security/locations/global/alerts/{name}"
         )
     );
+    let tor = json(&alert(AlertKind::TorAnomaly), Format::Defender);
+    assert_eq!(tor["properties"]["extendedProperties"]["Address class"], "tor");
     let sweep = json(&alert(AlertKind::MaliciousScript), Format::Defender);
     let body = &sweep["properties"];
     assert_eq!(body["resourceIdentifiers"][0]["azureResourceId"], "contoso-hr");

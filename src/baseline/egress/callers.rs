@@ -178,6 +178,11 @@ impl Callers {
             .max_by(|a, b| a.excess(hour, hours).total_cmp(&b.excess(hour, hours)))
     }
 
+    /// The table is no fuller than it may be.
+    pub(crate) fn within_bounds(&self) -> bool {
+        self.heavy.len() <= CALLERS_MAX
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.heavy.capacity() * size_of::<HeavyCaller>()
             + self.heavy.iter().map(|c| row_heap(&c.row)).sum::<usize>()
@@ -189,5 +194,5 @@ fn row_heap(row: &CallerRow) -> usize {
         + row.agents.as_slice().len()
         + row.databases.as_slice().len()
         + row.containers.as_slice().len();
-    texts * size_of::<crate::ids::Text>() + row.statuses.as_slice().len() * size_of::<i32>()
+    texts * size_of::<crate::ids::Text>() + size_of_val(row.statuses.as_slice())
 }

@@ -23,7 +23,7 @@ pub use observe::{EgressObservation, HourPoint, NewNetwork, TestReading, TopCall
 pub use prior::{EgressContribution, EgressPrior};
 
 pub(crate) use callers::{Callers, HeavyCaller};
-pub(crate) use networks::Networks;
+pub(crate) use networks::{Candidate, Client, Known, Networks};
 pub(crate) use season::Season;
 pub(crate) use stream::{HOURS_KEPT, SLOTS_KEPT, Stream};
 

@@ -270,6 +270,13 @@ impl Networks {
         most
     }
 
+    /// No table is fuller than it may be.
+    pub(crate) fn within_bounds(&self) -> bool {
+        self.known.len() <= KNOWN_MAX
+            && self.candidates.len() <= CANDIDATES_MAX
+            && self.clients.len() <= CLIENTS_MAX
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.known.capacity() * size_of::<Known>()
             + self.candidates.capacity() * size_of::<Candidate>()

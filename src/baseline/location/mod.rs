@@ -19,7 +19,7 @@ mod learn;
 mod prior;
 mod seen;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use assess::{PlaceContext, PlaceObservation, TravelEvidence};
 pub use prior::{LocationContribution, LocationPrior};

@@ -8,19 +8,24 @@ use crate::stats::hazard::HazardPrior;
 const COUNTRIES_MAX: usize = 64;
 /// Most that one account may weigh in the population.
 const ACCOUNT_WEIGHT_MAX: f64 = 0.01;
+/// Exposure from which an account's rates say something.
+const GROWN_DAYS: f64 = 7.0;
 /// A fitted prior stays within this factor of the shipped one: a fleet of one kind, or a poisoned
 /// one, cannot switch a test off.
 const FIT_FACTOR_MAX: f64 = 10.0;
 
-/// Population prior of places. The default (both lists empty) is the shipped one: every country
-/// alike, and the hazards of the profile.
+/// Population prior of places. The default is the shipped one: every country alike, and the
+/// hazards of the profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocationPrior {
     /// Share of account-days by country, ascending by country; countries that are not listed share
     /// what is left evenly.
     pub country_shares: Vec<(Country, f64)>,
-    /// Shapes of the novelty hazards, by [`super::category::Novelty::index`]; empty = the profile's.
-    pub novelty_shapes: Vec<f64>,
+    /// The accounts' part of the mean rate of novelty, a day, by
+    /// [`super::category::Novelty::index`]; empty = none.
+    pub novelty_rates: Vec<f64>,
+    /// What the accounts weigh against the profile's hazards, 0 to 1.
+    pub weight: f64,
 }
 
 /// What one account gives to the population at midnight.
@@ -49,38 +54,42 @@ impl LocationPrior {
         }
     }
 
-    /// The hazard prior of the kind of novelty at `index`; `None` where the test is off.
+    /// The hazard prior of the kind of novelty at `index`; `None` where the profile switches the
+    /// test off.
     pub fn hazard(&self, index: usize, profile: &LocationProfile) -> Option<HazardPrior> {
-        let a0 = match self.novelty_shapes.get(index) {
-            Some(shape) => *shape,
-            None => shipped_shape(index, profile),
-        };
-        (a0 > 0.0).then_some(HazardPrior { a0, b0: profile.novelty.exposure_days })
+        let (shipped, b0) = (shipped_shape(index, profile), profile.novelty.exposure_days);
+        if shipped <= 0.0 {
+            return None;
+        }
+        let rate = self.novelty_rates.get(index).copied().unwrap_or(0.0);
+        let a0 = (shipped * (1.0 - self.weight).max(0.0) + rate * b0)
+            .clamp(shipped / FIT_FACTOR_MAX, shipped * FIT_FACTOR_MAX);
+        Some(HazardPrior { a0, b0 })
     }
 
     /// Fits the population: the mean of the accounts' rates, one account weighing at most 1 %; the
-    /// shipped prior stands for the accounts that are missing to a hundred. `contributions` in
-    /// account order.
-    pub fn fit(contributions: &[LocationContribution], profile: &LocationProfile) -> LocationPrior {
-        let grown: Vec<&LocationContribution> = contributions
-            .iter()
-            .filter(|c| c.exposure_days >= f64::from(profile.mature_days) / 2.0)
-            .collect();
-        let weight = (1.0 / grown.len().max(1) as f64).min(ACCOUNT_WEIGHT_MAX);
-        let shipped_weight = (1.0 - weight * grown.len() as f64).max(0.0);
-        let b0 = profile.novelty.exposure_days;
-        let novelty_shapes = (0..NOVELTIES)
-            .map(|i| {
-                let shipped = shipped_shape(i, profile);
-                let rates: f64 = grown
-                    .iter()
-                    .map(|c| c.novelty_days.get(i).copied().unwrap_or(0.0) / c.exposure_days)
-                    .sum();
-                (shipped * shipped_weight + rates * weight * b0)
-                    .clamp(shipped / FIT_FACTOR_MAX, shipped * FIT_FACTOR_MAX)
-            })
-            .collect();
-        LocationPrior { country_shares: fit_countries(&grown, weight), novelty_shapes }
+    /// profile stands for the accounts that are missing to a hundred. `contributions` in account
+    /// order; accounts that are too young are left out.
+    pub fn fit<'a>(
+        contributions: impl IntoIterator<Item = &'a LocationContribution>,
+    ) -> LocationPrior {
+        let grown: Vec<&LocationContribution> =
+            contributions.into_iter().filter(|c| c.exposure_days >= GROWN_DAYS).collect();
+        if grown.is_empty() {
+            return LocationPrior::default();
+        }
+        let each = (1.0 / grown.len() as f64).min(ACCOUNT_WEIGHT_MAX);
+        let rate = |i: usize| -> f64 {
+            grown
+                .iter()
+                .map(|c| c.novelty_days.get(i).copied().unwrap_or(0.0) / c.exposure_days * each)
+                .sum()
+        };
+        LocationPrior {
+            country_shares: fit_countries(&grown, each),
+            novelty_rates: (0..NOVELTIES).map(rate).collect(),
+            weight: each * grown.len() as f64,
+        }
     }
 }
 
@@ -119,24 +128,21 @@ mod tests {
             novelty_days: vec![0.5; NOVELTIES],
             country_shares: vec![(Country(*b"NL"), 1.0)],
         };
-        let few = LocationPrior::fit(&[account.clone(), account.clone()], &profile);
-        assert!((few.novelty_shapes[0] - (0.04 * 0.98 + 0.125 * 0.02)).abs() < 1e-12);
+        let shape = |prior: &LocationPrior, i| prior.hazard(i, &profile).map(|h| h.a0);
+        let few = LocationPrior::fit([&account, &account]);
+        assert!((shape(&few, 0).unwrap() - (0.04 * 0.98 + 0.125 * 0.02)).abs() < 1e-12);
         assert!((few.share(Country(*b"NL")) - 0.02).abs() < 1e-12);
-        let many = LocationPrior::fit(&vec![account; 400], &profile);
-        assert!((many.novelty_shapes[0] - 0.125).abs() < 1e-9);
+        let many = LocationPrior::fit(&vec![account; 400]);
+        assert!((shape(&many, 0).unwrap() - 0.125).abs() < 1e-9);
         assert!(many.share(Country(*b"NL")) > 0.99);
         assert!(many.share(Country(*b"RO")) < 0.01);
         // A switched-off test stays off.
-        assert_eq!(many.novelty_shapes[13], 0.0);
-        assert!(many.hazard(13, &profile).is_none());
+        assert_eq!(shape(&many, 13), None);
     }
 
     #[test]
     fn nobody_gives_the_shipped_prior() {
-        let profile = Profile::default().location;
-        let fitted = LocationPrior::fit(&[], &profile);
-        for i in 0..NOVELTIES {
-            assert_eq!(fitted.hazard(i, &profile), LocationPrior::default().hazard(i, &profile));
-        }
+        let young = LocationContribution { exposure_days: 1.0, ..LocationContribution::default() };
+        assert_eq!(LocationPrior::fit([&young]), LocationPrior::default());
     }
 }

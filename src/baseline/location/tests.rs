@@ -150,6 +150,30 @@ impl Account {
     }
 }
 
+/// A baseline with something in every field.
+pub(crate) fn lived_in() -> LocationBaseline {
+    let mut account = Account::new();
+    let ann = with(home(), "Mozilla/5.0", entra("ann"));
+    account.days(40, &[home(), azure("NL"), ann, private("10.1.2.3")]);
+    let hosted = who("5.2.3.4", AddressClass::Hosting, "RO", 9009);
+    account.days(
+        2,
+        &[
+            with(hosted.clone(), "azsdk-go", KEY),
+            who("8.8.1.1", AddressClass::Residential, "DE", 3320),
+        ],
+    );
+    account.minute(
+        5,
+        &[
+            (with(hosted, "azsdk-go", KEY), 1),
+            (with(azure("IE"), "azsdk-go", Credential::ResourceToken), 2),
+        ],
+    );
+    account.baseline.note_other_finding(Timestamp::of_day(START + 3));
+    account.baseline
+}
+
 /// Geo's share of the shipped budgets.
 const LOW: f64 = 0.033333 * 2.0 / 8.5;
 const MEDIUM: f64 = 0.0033333 * 2.0 / 8.5;

@@ -193,6 +193,29 @@ fn the_cloud_comes_from_the_place_of_processing_where_it_names_one() {
 }
 
 #[test]
+fn a_decoder_for_another_cloud_joins_records_that_name_none() {
+    let mut china = Decoder::in_cloud(Cloud::China);
+    let mut cloud = |record: &str| match china.decode(record.as_bytes()) {
+        Ok(Decoded::Event(event)) => event.account.map(|account| account.cloud()),
+        other => panic!("{other:?}"),
+    };
+    let keys = stream("microsoft.documentdb/databaseaccounts/listkeys/action", ACCOUNT, "", "");
+    assert_eq!(cloud(&keys), Some(Cloud::China));
+    assert_eq!(cloud(&data_plane(&[("region", "")])), Some(Cloud::China));
+    assert_eq!(cloud(&data_plane(&[("region", "China East 2")])), Some(Cloud::China));
+    assert_eq!(cloud(&data_plane(&[("region", "East US")])), Some(Cloud::Public));
+}
+
+#[test]
+fn a_bare_name_is_no_account_in_the_activity_log() {
+    let keys = stream("microsoft.documentdb/databaseaccounts/listkeys/action", "acc", "", "");
+    let named = event(&keys);
+    assert_eq!((named.account, named.resource_id), (None, None));
+    let write = stream("microsoft.documentdb/databaseaccounts/write", "acc", "", "");
+    assert_eq!(decode(&write), Ok(Decoded::OtherResource));
+}
+
+#[test]
 fn records_of_other_kinds_are_named_or_refused() {
     let other = r#"{"time":"2025-01-01T00:00:00Z","category":"AuditEvent","operationName":"SecretGet","correlationId":"c","identity":{},"resourceId":"/subscriptions/s/resourcegroups/r/providers/microsoft.keyvault/vaults/v"}"#;
     assert_eq!(decode(other), Ok(Decoded::OtherResource));

@@ -72,7 +72,7 @@ fn captured_unit_test_records_decode_and_the_unknown_category_is_counted_by_name
     // One hand-written record spells its key `resourceIds`: it names no account.
     assert_eq!(counters.refused.into_iter().collect::<Vec<_>>(), [(RefusalReason::NoAccount, 1)]);
     assert_eq!(counters.unknown_categories.get("Unknown"), Some(&1));
-    assert_eq!((counters.unknown_keys, counters.bad_numbers), (1, 0));
+    assert_eq!((counters.unknown_keys, counters.bad_numbers, counters.raw_query_texts), (1, 0, 0));
 }
 
 #[test]

@@ -82,8 +82,6 @@ fn replace_nth(value: &mut serde_json::Value, nth: &mut usize, with: &serde_json
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         holds_for_any_bytes(&bytes);

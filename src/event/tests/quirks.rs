@@ -83,6 +83,8 @@ fn quirk_03_every_scalar_may_be_a_string_and_nothing_has_four_spellings() {
         assert_eq!((request.client_ip, request.activity_id), (None, None), "{nothing}");
         assert_eq!((&*request.database, request.response_bytes), ("", 0), "{nothing}");
     }
+    let named = request(&data_plane(&[("databaseName", "2024"), ("collectionName", "true")]));
+    assert_eq!((&*named.database, &*named.container), ("2024", "true"));
     let control = |value: &str| {
         let record = format!(
             r#"{{"time":"2023-06-26T12:03:57Z","resourceId":"acc","category":"ControlPlaneRequests","operationName":"DiagnosticLogUpdateComplete","properties":{{"httpstatusCode":"200","enableDataPlaneRequestsTrace":{value}}}}}"#

@@ -24,14 +24,14 @@ pub struct CellV1 {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct NetworkV1 {
+pub(super) struct NetworkV1 {
     class: u8,
     country: Option<[u8; 2]>,
     asn: Option<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct CallerKeyV1 {
+pub(super) struct CallerKeyV1 {
     ip: Option<IpAddr>,
     network: NetworkV1,
     family: Text,
@@ -40,13 +40,13 @@ struct CallerKeyV1 {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct SetV1<T> {
+pub(super) struct SetV1<T> {
     values: Vec<T>,
     dropped: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct CallerRowV1 {
+pub(super) struct CallerRowV1 {
     counts: [u64; 6],
     bytes: (u64, u64),
     first: (i64, u128),
@@ -166,7 +166,7 @@ impl From<&CallerKey> for CallerKeyV1 {
 }
 
 impl CallerKeyV1 {
-    fn restore(self) -> Option<CallerKey> {
+    pub(super) fn restore(self) -> Option<CallerKey> {
         let NetworkV1 { class, country, asn } = self.network;
         Some(CallerKey {
             ip: self.ip,
@@ -208,7 +208,7 @@ impl From<&CallerRow> for CallerRowV1 {
 }
 
 impl CallerRowV1 {
-    fn restore(self) -> Option<CallerRow> {
+    pub(super) fn restore(self) -> Option<CallerRow> {
         let [requests, authenticated, refused, data_reads, structure_reads, deletes] = self.counts;
         let [operations, agents, databases, containers] = self.names;
         Some(CallerRow {

@@ -1,5 +1,12 @@
 //! Persisted forms, apart from the models they mirror. V1 is frozen at the first tagged release.
 pub mod account;
 pub mod cell;
+pub mod desk;
+pub mod egress;
+pub mod listed;
+pub mod location;
+pub mod principals;
 pub mod run;
+pub mod tempo;
+pub mod tenant;
 pub mod words;

@@ -1,0 +1,171 @@
+//! The alert desk's memory as it is stored: stories and the sequences seen.
+use serde::{Deserialize, Serialize};
+
+use crate::alert::AlertId;
+use crate::alert::dedup::{DeskState, Lane, Story, StoryKey};
+use crate::detect::{AlertKind, Severity};
+use crate::ids::AccountId;
+use crate::time::Timestamp;
+
+/// Version 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeskV1 {
+    stories: Vec<StoryV1>,
+    seen: Vec<SeenV1>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct StoryV1 {
+    account: String,
+    kind: String,
+    dedup: String,
+    id: u128,
+    window: i64,
+    opened: i64,
+    last_line: i64,
+    last: i64,
+    start: i64,
+    end: i64,
+    severity: String,
+    revision: u32,
+    findings: u64,
+    excess: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct SeenV1 {
+    tenant: bool,
+    account: String,
+    sequence: u64,
+}
+
+/// A stored word that this build does not know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored desk state names the {what} `{word}`, which this build does not know")]
+pub struct UnknownWord {
+    what: &'static str,
+    word: String,
+}
+
+impl From<&DeskState> for DeskV1 {
+    fn from(state: &DeskState) -> Self {
+        DeskV1 {
+            stories: state.stories.iter().map(|(key, story)| stored(key, story)).collect(),
+            seen: state
+                .seen
+                .iter()
+                .map(|((lane, account), sequence)| SeenV1 {
+                    tenant: *lane == Lane::Tenant,
+                    account: account.key(),
+                    sequence: *sequence,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<DeskV1> for DeskState {
+    type Error = UnknownWord;
+
+    fn try_from(stored: DeskV1) -> Result<Self, UnknownWord> {
+        let mut state = DeskState::default();
+        for story in stored.stories {
+            let (key, story) = live(story)?;
+            state.stories.insert(key, story);
+        }
+        for seen in stored.seen {
+            let lane = if seen.tenant { Lane::Tenant } else { Lane::Account };
+            state.seen.insert((lane, AccountId::parse(&seen.account)), seen.sequence);
+        }
+        Ok(state)
+    }
+}
+
+fn stored(key: &StoryKey, story: &Story) -> StoryV1 {
+    StoryV1 {
+        account: key.account.key(),
+        kind: key.kind.alert_type().to_owned(),
+        dedup: key.dedup.clone(),
+        id: story.id.0,
+        window: story.window.millis(),
+        opened: story.opened.millis(),
+        last_line: story.last_line.millis(),
+        last: story.last.millis(),
+        start: story.start.millis(),
+        end: story.end.millis(),
+        severity: story.severity.as_str().to_owned(),
+        revision: story.revision,
+        findings: story.findings,
+        excess: story.excess,
+    }
+}
+
+fn live(story: StoryV1) -> Result<(StoryKey, Story), UnknownWord> {
+    let unknown = |what, word: &str| UnknownWord { what, word: word.to_owned() };
+    let kind = AlertKind::parse(&story.kind).ok_or_else(|| unknown("kind", &story.kind))?;
+    let severity =
+        Severity::parse(&story.severity).ok_or_else(|| unknown("severity", &story.severity))?;
+    let key = StoryKey { account: AccountId::parse(&story.account), kind, dedup: story.dedup };
+    let live = Story {
+        id: AlertId(story.id),
+        window: Timestamp(story.window),
+        opened: Timestamp(story.opened),
+        last_line: Timestamp(story.last_line),
+        last: Timestamp(story.last),
+        start: Timestamp(story.start),
+        end: Timestamp(story.end),
+        severity,
+        revision: story.revision,
+        findings: story.findings,
+        excess: story.excess,
+    };
+    Ok((key, live))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::dedup::Sequence;
+    use crate::alert::testing::finding;
+    use crate::profile::Profile;
+    use crate::severity::grade;
+
+    #[test]
+    fn a_stored_desk_comes_back_whole() {
+        let profile = Profile::default();
+        let mut desk = DeskState::default();
+        for (number, kind) in AlertKind::ALL.into_iter().enumerate() {
+            let lane = if number % 2 == 0 { Lane::Account } else { Lane::Tenant };
+            let finding = finding(kind);
+            let grade = grade(&finding, &profile.severity).unwrap();
+            let sequence = Sequence { lane, number: Some(number as u64) };
+            desk.apply(finding, grade, sequence, &profile.time);
+        }
+        let bytes = serde_json::to_vec(&DeskV1::from(&desk)).unwrap();
+        let stored: DeskV1 = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(DeskState::try_from(stored), Ok(desk));
+    }
+
+    #[test]
+    fn an_unknown_word_is_named() {
+        let mut stored = DeskV1::default();
+        stored.stories.push(StoryV1 {
+            account: "public/a".to_owned(),
+            kind: "CosmosDB_Later".to_owned(),
+            dedup: String::new(),
+            id: 0,
+            window: 0,
+            opened: 0,
+            last_line: 0,
+            last: 0,
+            start: 0,
+            end: 0,
+            severity: "Low".to_owned(),
+            revision: 1,
+            findings: 1,
+            excess: 0.0,
+        });
+        let error = DeskState::try_from(stored).unwrap_err().to_string();
+        assert!(error.contains("kind `CosmosDB_Later`"), "{error}");
+    }
+}
