@@ -1,1 +1,2 @@
 //! One integration binary: one link, many rooms.
+mod architecture;
