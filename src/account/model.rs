@@ -7,24 +7,22 @@
 //! until the next event, so that sleeping and waking give the same model too.
 use std::collections::BTreeMap;
 
-use super::message::{Context, Graded, HourRecord, Outcome, Pending, Routed, SURPRISE_LANES, SurpriseLane, surprise_code};
+use super::logic::AccountState;
+use super::message::{Context, Graded, Outcome, Pending, Routed, SURPRISE_LANES};
 use crate::baseline::cell::{Cell, LaneMemory};
 use crate::baseline::egress::EgressBaseline;
 use crate::baseline::listed::ListedBaseline;
 use crate::baseline::location::LocationBaseline;
 use crate::baseline::principals::{KeyOperation, PrincipalsBaseline};
 use crate::baseline::tempo::TempoBaseline;
-use crate::detect::{AlertKind, Finding};
+use crate::detect::AlertKind;
 use crate::event::{ActivityOperation, Body, Event};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::AddressInfo;
-use crate::severity;
 use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
 
 /// Minutes of the step at which volume is tested.
-const SLOT_MINUTES: i64 = 10;
-/// Findings of the last day that are kept to tell companions.
-const RECENT_FINDINGS_MAX: usize = 16;
+pub(super) const SLOT_MINUTES: i64 = 10;
 
 /// The model.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +75,7 @@ impl AccountModel {
             location: LocationBaseline::new(),
             listed: ListedBaseline::new(),
             egress: EgressBaseline::new(),
-            principals: PrincipalsBaseline::new(),
+            principals: PrincipalsBaseline::default(),
             tempo: TempoBaseline::new(),
             sequence: 0,
             recent: Vec::new(),
@@ -101,7 +99,7 @@ impl AccountModel {
             }
             self.take(routed, cx, &mut out);
         }
-        out.pending = self.pending();
+        out.pending = self.pending(cx);
         out
     }
 
@@ -111,23 +109,54 @@ impl AccountModel {
         if watermark > self.watermark {
             self.advance(watermark, cx, &mut out);
         }
-        out.pending = self.pending();
+        out.pending = self.pending(cx);
         out
     }
 
     /// Judges open cells as if the watermark passed them, on a copy: an early verdict.
     pub fn judge_open(&self, cx: &Context) -> Vec<Graded> {
-        let Some(newest) = self.open.keys().next_back().copied().or(self.slot_open.then_some(self.last_minute)) else {
+        if self.pending(cx) != Pending::Cells {
             return Vec::new();
-        };
+        }
+        let newest = self.open.keys().next_back().copied().unwrap_or(self.last_minute);
         let slot_end = (newest.div_euclid(SLOT_MINUTES) + 1) * SLOT_MINUTES;
+        let due = self.principals.next_due(&cx.profile.keys).map_or(slot_end, |due| due + 1);
         let mut copy = self.clone();
-        copy.tick(Timestamp::of_minute(slot_end), cx).findings
+        copy.tick(Timestamp::of_minute(slot_end.max(due)), cx).findings
+    }
+
+    /// A small picture of the state.
+    pub fn state(&self) -> AccountState {
+        AccountState {
+            records: self.records,
+            late_records: self.late_records,
+            open_cells: self.open.len(),
+            bytes: self.bytes(),
+            sequence: self.sequence,
+        }
+    }
+
+    /// Bytes the model takes, heap included.
+    pub fn bytes(&self) -> usize {
+        size_of::<AccountModel>() + self.bytes_by_facet().iter().map(|(_, bytes)| bytes).sum::<usize>()
+    }
+
+    /// Heap bytes by facet.
+    pub fn bytes_by_facet(&self) -> [(&'static str, usize); 6] {
+        let cells = self.open.values().map(|c| size_of::<(i64, Cell)>() + c.heap_bytes()).sum();
+        [
+            ("open cells", cells),
+            ("egress", self.egress.heap_bytes()),
+            ("places", self.location.heap_bytes()),
+            ("principals", self.principals.heap_bytes()),
+            ("tempo", self.tempo.heap_bytes()),
+            ("listed", self.listed.heap_bytes()),
+        ]
     }
 
     /// What remains to do when the watermark moves on.
-    fn pending(&self) -> Pending {
-        if !self.open.is_empty() || self.slot_open {
+    fn pending(&self, cx: &Context) -> Pending {
+        if !self.open.is_empty() || self.slot_open || self.principals.next_due(&cx.profile.keys).is_some() {
             return Pending::Cells;
         }
         match self.clock {
@@ -138,7 +167,7 @@ impl AccountModel {
 
     /// First minute after the last active day.
     fn last_day_end(&self) -> i64 {
-        (self.last_minute.div_euclid(1440) + 1).saturating_mul(1440)
+        (self.last_minute.div_euclid(1440).saturating_add(1)).saturating_mul(1440)
     }
 
     fn take(&mut self, routed: &Routed, cx: &Context, out: &mut Outcome) {
@@ -174,7 +203,8 @@ impl AccountModel {
             self.close_cell(minute, cell, cx, out);
         }
         if self.clock.is_some() {
-            self.roll_to(watermark.minute().min(self.last_day_end()), cx, out);
+            let due = self.principals.next_due(&cx.profile.keys).map_or(i64::MIN, |due| due + 1);
+            self.roll_to(watermark.minute().min(self.last_day_end().max(due)), cx, out);
         }
     }
 
@@ -187,8 +217,14 @@ impl AccountModel {
         while at < minute {
             let step = if self.slot_open { SLOT_MINUTES } else { 60 };
             let boundary = (at.div_euclid(step) + 1) * step;
+            if let Some(due) = self.principals.next_due(&cx.profile.keys)
+                && due < boundary.min(minute)
+            {
+                at = at.max(due);
+                self.close_key_runs(due, cx, out);
+                continue;
+            }
             if boundary > minute {
-                at = minute;
                 break;
             }
             at = boundary;
@@ -216,7 +252,7 @@ fn cell_minute(event: &Event) -> i64 {
     ends.minute()
 }
 
-fn add(cell: &mut Cell, event: &Event, address: &AddressInfo) {
+pub(super) fn add(cell: &mut Cell, event: &Event, address: &AddressInfo) {
     match &event.body {
         Body::Request(r) => cell.add_request(event.time, r, address),
         Body::Activity(operation) => {

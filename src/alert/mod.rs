@@ -11,6 +11,7 @@ use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 
 pub mod arm;
 pub mod dedup;
+pub mod desk;
 pub mod evidence;
 pub mod explain;
 pub mod formats;

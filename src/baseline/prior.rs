@@ -1,6 +1,5 @@
 //! What the population says, for accounts that cannot speak for themselves yet: numbered by day,
 //! computed by the fleet at event-time midnight, shipped values where none is published.
-use std::sync::Arc;
 
 /// Population priors in force for one day.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,6 +8,8 @@ pub struct Priors {
     pub day: i64,
     /// Volume.
     pub egress: super::egress::EgressPrior,
+    /// Places.
+    pub location: super::location::LocationPrior,
 }
 
 /// What one account gives to the population at its midnight: small, bounded, order-free to merge.
@@ -16,26 +17,19 @@ pub struct Priors {
 pub struct Contribution {
     /// Volume, on days with logs.
     pub egress: Option<super::egress::EgressContribution>,
+    /// Places, once it has taught any.
+    pub location: Option<super::location::LocationContribution>,
 }
 
-/// The published priors by day. Cheap to clone; carried by every batch.
-#[derive(Clone, Debug, Default)]
-pub struct PriorTable {
-    days: Arc<Vec<Arc<Priors>>>,
-}
-
-impl PriorTable {
-    /// The priors that a midnight of `day` may use: the newest computed *before* it, so that
-    /// everyone who rolls over at `day` sees the same ones whatever the order; shipped ones if
-    /// none is older.
-    pub fn for_midnight(&self, day: i64) -> Arc<Priors> {
-        let end = self.days.partition_point(|p| p.day < day);
-        if end == 0 { Arc::new(Priors::default()) } else { Arc::clone(&self.days[end - 1]) }
-    }
-    /// Adds priors; days must rise.
-    pub fn publish(&mut self, priors: Priors) {
-        let mut days = (*self.days).clone();
-        days.push(Arc::new(priors));
-        self.days = Arc::new(days);
+impl Priors {
+    /// The priors of the midnight that begins `day`, from the accounts' contributions in account
+    /// order.
+    pub fn from_contributions<'a>(day: i64, contributions: impl Iterator<Item = &'a Contribution> + Clone) -> Priors {
+        let volumes: Vec<_> = contributions.clone().filter_map(|c| c.egress.clone()).collect();
+        Priors {
+            day,
+            egress: super::egress::EgressPrior::from_contributions(&volumes),
+            location: super::location::LocationPrior::fit(contributions.filter_map(|c| c.location.as_ref())),
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::engine::{Engine, Observer, RunOptions};
 use super::pipeline::Producer;
 use super::summary::Counts;
 use super::writer::AlertWriter;
-use crate::account::actor::AccountLogic;
+use crate::account::logic::AccountLogic;
 use crate::account::message::Context;
 use crate::account::model::AccountModel;
 use crate::ids::AccountId;

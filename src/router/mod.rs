@@ -11,7 +11,8 @@ use std::sync::Arc;
 use actix::dev::Request;
 use actix::{Addr, ArbiterHandle};
 
-use crate::account::actor::{AccountActor, AccountLogic, AccountState, JudgeOpen, Panicked, Reply, Retire, Work};
+use crate::account::actor::{AccountActor, JudgeOpen, Panicked, Reply, Retire, Work};
+use crate::account::logic::{AccountLogic, AccountState};
 use crate::account::message::{Context, EventBatch, Graded, HourRecord, Outcome, Pending, Routed};
 use crate::baseline::prior::Contribution;
 use crate::ids::AccountId;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::model::{TenantModel, TenantOperation};
+use super::model::{TenantModel, TenantSaid};
+use super::operation::TenantOperation;
 use crate::account::message::{Context as AccountContext, Graded};
-use crate::baseline::principals::PrincipalDirectory;
 use crate::time::Timestamp;
 
 /// The actor.
@@ -40,18 +40,9 @@ impl Handler<Operations> for TenantActor {
 
     fn handle(&mut self, message: Operations, _: &mut Self::Context) -> Self::Result {
         for (operation, watermark) in message.operations {
-            self.model.observe(operation, watermark, &message.context.profile);
+            self.model.observe(operation, watermark, &message.context.profile.keys);
         }
     }
-}
-
-/// What the tenant says at a tick.
-#[derive(Debug, Default)]
-pub struct TenantSaid {
-    /// Graded findings, in sequence.
-    pub findings: Vec<Graded>,
-    /// Directories of the midnights passed, oldest first.
-    pub directories: Vec<(i64, Arc<PrincipalDirectory>)>,
 }
 
 /// Moves the tenant to a watermark.
@@ -81,7 +72,7 @@ impl Handler<JudgeOpenTenant> for TenantActor {
     type Result = Vec<Graded>;
 
     fn handle(&mut self, ask: JudgeOpenTenant, _: &mut Self::Context) -> Self::Result {
-        self.model.judge_open(&ask.0.profile)
+        self.model.judge_open_graded(&ask.0.profile)
     }
 }
 

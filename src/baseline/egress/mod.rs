@@ -393,6 +393,11 @@ impl EgressBaseline {
         gaps.count() as f64 / hours as f64
     }
 
+    /// Bytes of a closed hour within the last fortnight; `None` where there are no logs.
+    pub fn observed_hour(&self, hour: i64) -> Option<f64> {
+        self.streams[0].observed(hour)
+    }
+
     /// Quantile of the account's hourly volume, bytes; `None` before the first hour.
     pub fn hourly_volume(&self, q: f64) -> Option<f64> {
         self.volumes.quantile(q).map(|kib| kib as f64 * 1024.0)

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellV1;
 use super::{egress::EgressV1, listed::ListedV1, location::LocationV1, principals::PrincipalsV1, tempo::TempoV1};
-use crate::account::actor::{AccountLogic, AccountState};
+use crate::account::logic::{AccountLogic, AccountState};
 use crate::account::message::{Context, EventBatch, Graded, Outcome, SURPRISE_LANES};
 use crate::account::model::AccountModel;
 use crate::baseline::cell::LaneMemory;
