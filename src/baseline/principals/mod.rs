@@ -23,7 +23,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{DirectoryEntry, DirectoryTable, PrincipalDirectory};
+pub use directory::{DirectoryEntry, PrincipalDirectory};
 pub use entry::{Arrival, NetworkUse, PrincipalEntry, TextUse, Today};
 pub use model::{ArrivalHazard, PrincipalsBaseline};
 pub use observation::{KeyFacet, KeyObservation, Property};
