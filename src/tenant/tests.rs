@@ -1,6 +1,7 @@
 //! Sweeps that must alert from the first minute, and estates that must fall silent.
 use super::model::{Advance, TenantModel};
 use super::operation::TenantOperation;
+use crate::baseline::principals::PrincipalDirectory;
 use crate::detect::{AlertKind, Evidence, Finding};
 use crate::event::{CredentialOperation, Outcome, PrincipalType};
 use crate::ids::{AccountId, Cloud, PrincipalId, SubscriptionId, Text};
@@ -175,6 +176,19 @@ fn microburst(tenant: &mut Tenant, who: (&str, PrincipalType), day: i64) -> Vec<
         .into_iter()
         .map(|(second, target, action)| tenant.operation(who, at(day, 2, second), &target, action))
         .collect()
+}
+
+/// A model with every field in use, and its last directory.
+pub(crate) fn lived_in() -> (TenantModel, PrincipalDirectory) {
+    let mut tenant = Tenant::new();
+    tenant.settle(9);
+    let directories = tenant.model.advance(at(DAY + 9, 3, 0), &tenant.profile).directories;
+    let late = tenant.cosmos(("late", USER), at(DAY + 9, 1, 0), 7, "listkeys");
+    tenant.model.observe(late, at(DAY + 9, 3, 0));
+    for operation in microburst(&mut tenant, ("dev1", USER), DAY + 10) {
+        tenant.model.observe(operation, at(DAY + 9, 4, 0));
+    }
+    (tenant.model, directories.last().map(|d| (**d).clone()).unwrap_or_default())
 }
 
 #[test]
