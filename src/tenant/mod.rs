@@ -9,4 +9,4 @@ pub mod model;
 pub mod observe;
 pub mod operation;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use super::habit::{PrincipalHabit, TenantArrival, account_hash};
 use super::observe;
-use super::operation::{TenantOperation, finished};
+use super::operation::finished;
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::baseline::principals::{DirectoryEntry, PrincipalDirectory};
 use crate::detect::{Finding, key_script};
 use crate::event::PrincipalType;
 use crate::ids::{PrincipalId, SubscriptionId, Text};
-use crate::profile::KeysProfile;
+use crate::profile::{KeysProfile, Profile};
 use crate::stats::hazard::HazardPrior;
 use crate::time::{DAY_MS, Timestamp};
+
+pub use super::operation::TenantOperation;
 
 /// Principals kept over all tenants.
 pub const PRINCIPALS_MAX: usize = 4096;
@@ -154,6 +156,10 @@ impl Scope {
     }
 }
 
+fn end_of(minute: i64) -> Timestamp {
+    Timestamp::of_minute(minute.saturating_add(1))
+}
+
 fn type_index(principal_type: PrincipalType) -> usize {
     match principal_type {
         PrincipalType::User => 0,
@@ -184,27 +190,21 @@ pub struct TenantModel {
     pub(crate) closed: Option<Timestamp>,
     /// The day that is open.
     pub(crate) day: Option<i64>,
+    /// Records that came after their minute had closed, with their stamps, in order of arrival;
+    /// applied at the next advance.
+    pub(crate) late: Vec<(TenantOperation, Timestamp)>,
     /// Operations that did not fit their minute.
     pub(crate) dropped: u64,
-    /// Findings and directories not handed out yet.
-    pub(crate) pending: Advance,
 }
 
 impl TenantModel {
-    /// Takes one record in, with the watermark stamped on it. Minutes that the watermark has
-    /// passed are closed first, so that the state depends on the sequence of records and stamps
-    /// only, not on how they were batched.
-    pub fn observe(
-        &mut self,
-        operation: TenantOperation,
-        watermark: Timestamp,
-        profile: &KeysProfile,
-    ) {
-        self.close_until(watermark, profile);
+    /// Takes one record in, with the watermark stamped on it. What comes of it depends on the
+    /// sequence of records and stamps only, not on how they were batched.
+    pub fn observe(&mut self, operation: TenantOperation, watermark: Timestamp) {
         let minute = operation.time.minute();
-        let end = Timestamp::of_minute(minute.saturating_add(1));
-        if self.closed.is_some_and(|closed| end <= closed) {
-            self.close_cell(minute, &BTreeSet::from([operation]), true, profile);
+        let passed = self.closed.map_or(watermark, |closed| closed.max(watermark));
+        if end_of(minute) <= passed {
+            self.late.push((operation, passed));
             return;
         }
         let cell = self.open.entry(minute).or_default();
@@ -216,19 +216,22 @@ impl TenantModel {
     }
 
     /// Closes the minutes that the watermark has passed, judges and learns them in time order,
-    /// and hands out what came of it since the last call.
-    pub fn advance(&mut self, watermark: Timestamp, profile: &KeysProfile) -> Advance {
-        self.close_until(watermark, profile);
-        std::mem::take(&mut self.pending)
+    /// and hands out what came of it.
+    pub fn advance(&mut self, watermark: Timestamp, profile: &Profile) -> Advance {
+        let mut out = Advance::default();
+        self.close_until(watermark, &profile.keys, &mut out);
+        out
     }
 
     /// Findings of the minutes that are still open, judged on a copy; learns nothing.
-    pub fn judge_open(&self, profile: &KeysProfile) -> Vec<Finding> {
-        let Some((last, _)) = self.open.last_key_value() else { return Vec::new() };
+    pub fn judge_open(&self, profile: &Profile) -> Vec<Finding> {
         let mut copy = self.clone();
-        copy.pending = Advance::default();
-        copy.close_until(Timestamp::of_minute(last.saturating_add(1)), profile);
-        copy.pending.findings
+        let last = self.open.last_key_value().map(|(minute, _)| end_of(*minute));
+        let late = self.late.iter().map(|(_, stamp)| *stamp).max();
+        let Some(end) = last.max(late) else { return Vec::new() };
+        let mut out = Advance::default();
+        copy.close_until(end, &profile.keys, &mut out);
+        out.findings
     }
 
     /// Principals known so far, ascending by tenant and principal.
@@ -248,7 +251,7 @@ impl TenantModel {
 
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {
-        let open: usize = self.open.values().map(BTreeSet::len).sum();
+        let open = self.open.values().map(BTreeSet::len).sum::<usize>() + self.late.len();
         let known: usize = self.scopes.values().map(Scope::known_accounts).sum();
         self.principals
             .values()
@@ -258,39 +261,51 @@ impl TenantModel {
             + known * size_of::<u64>()
     }
 
-    fn close_until(&mut self, watermark: Timestamp, profile: &KeysProfile) {
-        if self.closed.is_some_and(|closed| watermark <= closed) {
-            return;
-        }
+    fn close_until(&mut self, watermark: Timestamp, profile: &KeysProfile, out: &mut Advance) {
         while let Some(entry) = self.open.first_entry() {
             let minute = *entry.key();
-            if Timestamp::of_minute(minute.saturating_add(1)) > watermark {
+            if end_of(minute) > watermark {
                 break;
             }
             let cell = entry.remove();
-            self.roll_days(Timestamp::of_minute(minute).day(), profile);
-            self.close_cell(minute, &cell, false, profile);
+            self.apply_late(end_of(minute).plus_ms(-1), profile, out);
+            self.roll_days(Timestamp::of_minute(minute).day(), profile, out);
+            self.close_cell(minute, &cell, false, profile, out);
         }
+        self.apply_late(watermark, profile, out);
         if self.day.is_some() {
-            self.roll_days(watermark.day(), profile);
+            self.roll_days(watermark.day(), profile, out);
         }
-        self.closed = Some(watermark);
+        self.closed = self.closed.max(Some(watermark));
+    }
+
+    /// Applies the late records stamped up to `until`: after the minutes that their stamp had
+    /// closed, before the next.
+    fn apply_late(&mut self, until: Timestamp, profile: &KeysProfile, out: &mut Advance) {
+        let due = self.late.partition_point(|(_, stamp)| *stamp <= until);
+        for (operation, stamp) in self.late.drain(..due).collect::<Vec<_>>() {
+            if self.day.is_some() {
+                self.roll_days(stamp.day(), profile, out);
+            }
+            let minute = operation.time.minute();
+            self.close_cell(minute, &BTreeSet::from([operation]), true, profile, out);
+        }
     }
 
     /// Closes the days before `day`: learns their counts, decays, publishes the directory.
-    fn roll_days(&mut self, day: i64, profile: &KeysProfile) {
+    fn roll_days(&mut self, day: i64, profile: &KeysProfile, out: &mut Advance) {
         let Some(open) = self.day else {
             self.day = Some(day);
             return;
         };
         let first = open.max(day.saturating_sub(DAYS_AT_ONCE_MAX));
         for closing in first..day {
-            self.close_day(closing, profile);
+            self.close_day(closing, profile, out);
         }
         self.day = Some(open.max(day));
     }
 
-    fn close_day(&mut self, day: i64, profile: &KeysProfile) {
+    fn close_day(&mut self, day: i64, profile: &KeysProfile, out: &mut Advance) {
         let kept = (-1.0 / profile.half_life_days).exp2();
         let midnight = day.saturating_add(1);
         for habit in self.principals.values_mut() {
@@ -301,7 +316,7 @@ impl TenantModel {
             scope.close_day(day, kept);
         }
         let directory = PrincipalDirectory::new(midnight, self.directory_entries(profile));
-        self.pending.directories.push(Arc::new(directory));
+        out.directories.push(Arc::new(directory));
     }
 
     fn directory_entries(&self, profile: &KeysProfile) -> Vec<DirectoryEntry> {
@@ -329,6 +344,7 @@ impl TenantModel {
         cell: &BTreeSet<TenantOperation>,
         late: bool,
         profile: &KeysProfile,
+        out: &mut Advance,
     ) {
         let mut by_principal: BTreeMap<PrincipalKey, Vec<&TenantOperation>> = BTreeMap::new();
         for operation in finished(cell) {
@@ -338,7 +354,7 @@ impl TenantModel {
         for (key, operations) in by_principal {
             if let Some(mut observation) = self.step(&key, &operations, minute, profile) {
                 observation.late = late;
-                self.pending.findings.extend(key_script::judge(&observation, profile));
+                out.findings.extend(key_script::judge(&observation, profile));
             }
         }
         self.enforce_bounds();

@@ -46,7 +46,7 @@ pub struct TenantOperation {
 
 impl TenantOperation {
     /// From an Activity-log event; `None` if it is no credential operation or nobody did it.
-    pub fn of(event: &Event, address: AddressInfo) -> Option<TenantOperation> {
+    pub fn of(event: &Event, address: &AddressInfo) -> Option<TenantOperation> {
         let Body::Activity(activity) = &event.body else { return None };
         Some(TenantOperation {
             time: event.time,
@@ -64,7 +64,7 @@ impl TenantOperation {
             app_id: activity.app_id.clone(),
             correlation_id: activity.correlation_id.clone(),
             ip: activity.client_ip,
-            address,
+            address: address.clone(),
         })
     }
     /// The provider's namespace (`microsoft.storage`).

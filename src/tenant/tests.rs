@@ -1,11 +1,12 @@
 //! Sweeps that must alert from the first minute, and estates that must fall silent.
 use super::model::{Advance, TenantModel};
 use super::operation::TenantOperation;
+use crate::baseline::principals::PrincipalDirectory;
 use crate::detect::{AlertKind, Evidence, Finding};
 use crate::event::{CredentialOperation, Outcome, PrincipalType};
 use crate::ids::{AccountId, Cloud, PrincipalId, SubscriptionId, Text};
 use crate::intel::view::{AddressClass, AddressInfo, Country};
-use crate::profile::{KeysProfile, Profile};
+use crate::profile::Profile;
 use crate::time::{HOUR_MS, MINUTE_MS, Timestamp};
 
 /// This kind's share of the shipped budgets, per account-day; its floor is Medium.
@@ -19,7 +20,7 @@ const WORKLOAD: PrincipalType = PrincipalType::ServicePrincipal;
 
 struct Tenant {
     model: TenantModel,
-    profile: KeysProfile,
+    profile: Profile,
     digest: u128,
 }
 
@@ -29,7 +30,7 @@ fn at(day: i64, hour: i64, second: i64) -> Timestamp {
 
 impl Tenant {
     fn new() -> Tenant {
-        Tenant { model: TenantModel::default(), profile: Profile::default().keys, digest: 0 }
+        Tenant { model: TenantModel::default(), profile: Profile::default(), digest: 0 }
     }
 
     fn operation(
@@ -96,7 +97,7 @@ impl Tenant {
         for operation in operations {
             newest = newest.max(operation.time);
             let watermark = newest.plus_ms(-15 * MINUTE_MS);
-            self.model.observe(operation, watermark, &self.profile);
+            self.model.observe(operation, watermark);
             findings.extend(self.model.advance(watermark, &self.profile).findings);
         }
         findings.extend(self.model.advance(newest.plus_ms(MINUTE_MS), &self.profile).findings);
@@ -175,6 +176,19 @@ fn microburst(tenant: &mut Tenant, who: (&str, PrincipalType), day: i64) -> Vec<
         .into_iter()
         .map(|(second, target, action)| tenant.operation(who, at(day, 2, second), &target, action))
         .collect()
+}
+
+/// A model with every field in use, and its last directory.
+pub(crate) fn lived_in() -> (TenantModel, PrincipalDirectory) {
+    let mut tenant = Tenant::new();
+    tenant.settle(9);
+    let directories = tenant.model.advance(at(DAY + 9, 3, 0), &tenant.profile).directories;
+    let late = tenant.cosmos(("late", USER), at(DAY + 9, 1, 0), 7, "listkeys");
+    tenant.model.observe(late, at(DAY + 9, 3, 0));
+    for operation in microburst(&mut tenant, ("dev1", USER), DAY + 10) {
+        tenant.model.observe(operation, at(DAY + 9, 4, 0));
+    }
+    (tenant.model, directories.last().map(|d| (**d).clone()).unwrap_or_default())
 }
 
 #[test]
@@ -358,7 +372,7 @@ fn started_and_refused_operations_hand_out_nothing() {
 fn open_minutes_are_judged_on_a_copy() {
     let mut tenant = Tenant::new();
     for operation in microburst(&mut tenant, ("dev1", USER), DAY) {
-        tenant.model.observe(operation, Timestamp::MIN, &tenant.profile);
+        tenant.model.observe(operation, Timestamp::MIN);
     }
     let before = tenant.model.clone();
     let early = tenant.model.judge_open(&tenant.profile);
@@ -374,7 +388,7 @@ fn late_records_are_judged_and_marked() {
     let watermark = at(DAY, 12, 0);
     tenant.model.advance(watermark, &tenant.profile);
     for operation in microburst(&mut tenant, ("dev1", USER), DAY) {
-        tenant.model.observe(operation, watermark, &tenant.profile);
+        tenant.model.observe(operation, watermark);
     }
     let findings = tenant.model.advance(watermark, &tenant.profile).findings;
     assert!(strongest(&findings) <= MEDIUM && findings.iter().all(|f| f.late));
@@ -400,7 +414,7 @@ fn a_flood_of_principals_and_accounts_stays_bounded() {
         let name = format!("p{number}");
         let time = at(DAY + 4, 0, 0).plus_ms(number * 50);
         let operation = tenant.cosmos((&name, USER), time, number % 50, "listkeys");
-        tenant.model.observe(operation, time.plus_ms(-MINUTE_MS), &tenant.profile);
+        tenant.model.observe(operation, time.plus_ms(-MINUTE_MS));
     }
     tenant.model.advance(at(DAY + 4, 12, 0), &tenant.profile);
     assert!(tenant.model.principals().len() <= super::model::PRINCIPALS_MAX);
@@ -434,7 +448,7 @@ proptest::proptest! {
         shuffled.sort_by_key(|(key, _)| *key);
         let shuffled: Vec<TenantOperation> = shuffled.into_iter().map(|(_, o)| o).collect();
         let run = |operations: &[TenantOperation], batch: usize| {
-            let profile = Profile::default().keys;
+            let profile = Profile::default();
             let mut model = TenantModel::default();
             let mut out = Advance::default();
             let mut newest = Timestamp::MIN;
@@ -443,7 +457,7 @@ proptest::proptest! {
                 for operation in chunk {
                     newest = newest.max(operation.time);
                     watermark = newest.plus_ms(-15 * MINUTE_MS);
-                    model.observe(operation.clone(), watermark, &profile);
+                    model.observe(operation.clone(), watermark);
                 }
                 let more = model.advance(watermark, &profile);
                 out.findings.extend(more.findings);

@@ -1,13 +1,8 @@
 //! What the tenant knows of a principal beyond this account: published at event-time midnight,
 //! immutable, shared by all accounts.
-use std::sync::Arc;
-
 use crate::event::PrincipalType;
 use crate::ids::PrincipalId;
 use crate::profile::KeysProfile;
-
-/// Midnights whose directories are kept: accounts never lag further behind the tenant.
-const DIRECTORIES_KEPT: usize = 8;
 
 /// One principal's habits over the whole tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,32 +60,5 @@ impl PrincipalDirectory {
     /// Ascending by principal.
     pub fn entries(&self) -> &[DirectoryEntry] {
         &self.entries
-    }
-}
-
-/// The published directories by midnight. Cheap to clone; carried by every batch.
-#[derive(Clone, Debug, Default)]
-pub struct DirectoryTable {
-    days: Arc<Vec<Arc<PrincipalDirectory>>>,
-}
-
-impl DirectoryTable {
-    /// The directory that events of `day` are judged with: the newest made *before* that day's
-    /// midnight, so that everyone sees the same one whatever the order; an empty one if none is
-    /// older.
-    pub fn for_day(&self, day: i64) -> Arc<PrincipalDirectory> {
-        let end = self.days.partition_point(|d| d.day < day);
-        match end.checked_sub(1).and_then(|last| self.days.get(last)) {
-            Some(directory) => Arc::clone(directory),
-            None => Arc::new(PrincipalDirectory::default()),
-        }
-    }
-    /// Adds a directory; days must rise. The oldest beyond the last eight are dropped.
-    pub fn publish(&mut self, directory: Arc<PrincipalDirectory>) {
-        let mut days = (*self.days).clone();
-        days.push(directory);
-        let surplus = days.len().saturating_sub(DIRECTORIES_KEPT);
-        days.drain(..surplus);
-        self.days = Arc::new(days);
     }
 }

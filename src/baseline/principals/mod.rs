@@ -21,11 +21,11 @@ mod model;
 mod observation;
 mod terminal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use directory::{DirectoryEntry, DirectoryTable, PrincipalDirectory};
+pub use directory::{DirectoryEntry, PrincipalDirectory};
 pub use entry::{Arrival, NetworkUse, PrincipalEntry, TextUse, Today};
-pub use model::{ArrivalHazard, PrincipalsBaseline};
+pub use model::{ArrivalHazard, PRINCIPALS_MAX, PrincipalsBaseline};
 pub use observation::{KeyFacet, KeyObservation, Property};
 pub use terminal::{TerminalUse, terminal_uses};
 

@@ -66,6 +66,11 @@ pub(super) struct Group<'a> {
 }
 
 impl PrincipalsBaseline {
+    /// Knows nobody.
+    pub fn new() -> PrincipalsBaseline {
+        PrincipalsBaseline::default()
+    }
+
     /// Judges the principals that acted in the minute, and those whose run ended a few quiet
     /// minutes ago. Reads only. Pass an empty cell for a minute of [`Self::next_due`].
     pub fn assess(

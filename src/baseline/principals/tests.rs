@@ -181,6 +181,18 @@ fn settled(days: i64) -> Life {
     life
 }
 
+/// A baseline with every field in use.
+pub(crate) fn lived_in() -> PrincipalsBaseline {
+    let mut life = settled(12);
+    let at = Timestamp::of_day(life.day).plus_ms(9 * HOUR_MS);
+    let mut refused = life.operation(&stranger(), at, LIST);
+    refused.outcome = Outcome::Failed;
+    let mut accepted = life.operation(&terraform(), at, REGENERATE);
+    accepted.outcome = Outcome::Accepted;
+    life.feed(vec![refused, accepted]);
+    life.baseline
+}
+
 #[test]
 fn terraform_and_a_person_in_the_portal_never_alert_while_the_picture_forms() {
     let life = settled(60);
