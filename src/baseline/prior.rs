@@ -7,11 +7,16 @@ use std::sync::Arc;
 pub struct Priors {
     /// The midnight (days since the epoch) at which they were computed; 0 = shipped.
     pub day: i64,
+    /// Places.
+    pub location: super::location::LocationPrior,
 }
 
 /// What one account gives to the population at its midnight: small, bounded, order-free to merge.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Contribution {}
+pub struct Contribution {
+    /// Places, once the account has any.
+    pub location: Option<super::location::LocationContribution>,
+}
 
 /// The published priors by day. Cheap to clone; carried by every batch.
 #[derive(Clone, Debug, Default)]

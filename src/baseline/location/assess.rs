@@ -91,14 +91,15 @@ struct Question {
 
 /// All hazards of one day, and the rates of rare known places.
 pub(super) struct Hazards {
-    novelty: [Option<f64>; NOVELTIES],
-    /// (p, days a day on which such a place is visited), ascending by p.
+    pub(super) novelty: [Option<f64>; NOVELTIES],
+    /// p of each known area and network, in the sets' order.
     rare: [Vec<f64>; 2],
+    /// Distinct areas and networks a day.
     visits_per_day: [f64; 2],
 }
 
 impl Hazards {
-    fn at(baseline: &LocationBaseline, now: Timestamp, cx: &PlaceContext) -> Hazards {
+    pub(super) fn at(baseline: &LocationBaseline, now: Timestamp, cx: &PlaceContext) -> Hazards {
         let half_life = cx.profile.half_life_days;
         let exposure = baseline.exposure.value(now, half_life);
         let mut novelty = [None; NOVELTIES];
@@ -122,7 +123,7 @@ impl Hazards {
     }
 
     /// Expected findings a day that are at least as surprising as `p`.
-    fn nominal(&self, p: f64) -> f64 {
+    pub(super) fn nominal(&self, p: f64) -> f64 {
         let new: f64 = self.novelty.iter().flatten().filter(|q| **q <= p).sum();
         let rare: f64 = self
             .rare
