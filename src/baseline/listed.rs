@@ -190,7 +190,7 @@ impl ListedBaseline {
     /// Bytes that the address took in the hour before `minute`.
     pub fn recent_bytes(&self, kind: ListKind, ip: IpAddr, minute: i64) -> u64 {
         self.address(kind, ip)
-            .filter(|a| (0..WINDOW_MINUTES).contains(&(minute - a.window_minute)))
+            .filter(|a| (0..WINDOW_MINUTES).contains(&minute.saturating_sub(a.window_minute)))
             .map_or(0, |a| a.window_bytes)
     }
 
@@ -251,9 +251,9 @@ impl ListedBaseline {
         let history = self.history_mut(kind);
         let Some(first) = history.pending.first().copied() else { return };
         let clean = other.is_none_or(|d| d < first);
-        let proven = day - first >= profile.quarantine_days
+        let proven = day.saturating_sub(first) >= profile.quarantine_days
             && history.pending.len() >= profile.quarantine_distinct_days as usize;
-        let expired = day - first >= profile.quarantine_expiry_days;
+        let expired = day.saturating_sub(first) >= profile.quarantine_expiry_days;
         let weight = if clean { profile.quarantine_weight } else { 0.0 };
         let count = if proven && clean { history.pending.len() } else { usize::from(expired) };
         for waited in history.pending.drain(..count) {
@@ -309,7 +309,7 @@ impl ListedHistory {
         let Some(address) = self.addresses.get_mut(at) else { return };
         address.first_day = address.first_day.min(day);
         address.last_day = address.last_day.max(day);
-        if minute - address.window_minute >= WINDOW_MINUTES {
+        if minute.saturating_sub(address.window_minute) >= WINDOW_MINUTES {
             (address.window_minute, address.window_bytes) = (minute, 0);
         }
         if minute >= address.window_minute {

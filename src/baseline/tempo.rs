@@ -204,7 +204,7 @@ impl TempoBaseline {
             Some((last, hours)) if *last == day => *hours = hours.saturating_add(1),
             _ => self.gaps.push((day, 1)),
         }
-        self.gaps.retain(|(d, _)| *d > day - GAP_DAYS);
+        self.gaps.retain(|(d, _)| *d > day.saturating_sub(GAP_DAYS));
     }
 
     /// P(no record in `hour`), from the hours like it so far.
@@ -285,7 +285,7 @@ impl TempoBaseline {
     pub fn gap_hours(&self, now: Timestamp) -> u32 {
         self.gaps
             .iter()
-            .filter(|(day, _)| *day > now.day() - GAP_DAYS)
+            .filter(|(day, _)| *day > now.day().saturating_sub(GAP_DAYS))
             .map(|(_, hours)| u32::from(*hours))
             .sum()
     }

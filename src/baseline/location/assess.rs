@@ -91,14 +91,15 @@ struct Question {
 
 /// All hazards of one day, and the rates of rare known places.
 pub(super) struct Hazards {
-    novelty: [Option<f64>; NOVELTIES],
-    /// (p, days a day on which such a place is visited), ascending by p.
+    pub(super) novelty: [Option<f64>; NOVELTIES],
+    /// p of each known area and network, in the sets' order.
     rare: [Vec<f64>; 2],
+    /// Distinct areas and networks a day.
     visits_per_day: [f64; 2],
 }
 
 impl Hazards {
-    fn at(baseline: &LocationBaseline, now: Timestamp, cx: &PlaceContext) -> Hazards {
+    pub(super) fn at(baseline: &LocationBaseline, now: Timestamp, cx: &PlaceContext) -> Hazards {
         let half_life = cx.profile.half_life_days;
         let exposure = baseline.exposure.value(now, half_life);
         let mut novelty = [None; NOVELTIES];
@@ -122,7 +123,7 @@ impl Hazards {
     }
 
     /// Expected findings a day that are at least as surprising as `p`.
-    fn nominal(&self, p: f64) -> f64 {
+    pub(super) fn nominal(&self, p: f64) -> f64 {
         let new: f64 = self.novelty.iter().flatten().filter(|q| **q <= p).sum();
         let rare: f64 = self
             .rare
@@ -362,7 +363,10 @@ impl LocationBaseline {
             .iter()
             .chain(journeys)
             .filter(|t| t.principal == here.principal && t.country != here.country)
-            .map(|t| TravelEvidence { from: t.country, minutes: (minute - t.minute).abs() })
+            .map(|t| TravelEvidence {
+                from: t.country,
+                minutes: minute.saturating_sub(t.minute).saturating_abs(),
+            })
             .filter(|t| t.minutes <= profile.travel_minutes)
             .min_by_key(|t| (t.minutes, t.from))
     }
@@ -384,7 +388,9 @@ impl LocationBaseline {
         PlaceObservation {
             p: p * factor,
             per_day: (hazards.nominal(p) / p.max(f64::MIN_POSITIVE)).max(1.0),
-            last_seen_days: self.last_seen(&category).map(|last| (day - last).max(0) as f64),
+            last_seen_days: self
+                .last_seen(&category)
+                .map(|last| day.saturating_sub(last).max(0) as f64),
             history: (n, self.exposure.value(now, half_life)),
             unseen_network: !self.knows(&visit).network,
             unseen_client: self.unseen_client(&visit),
@@ -427,7 +433,7 @@ fn position<K: Ord + Clone, const MAX: usize>(
     day: i64,
 ) -> Option<usize> {
     let at = set.entries.binary_search_by(|e: &Seen<K>| e.key.cmp(key)).ok()?;
-    (set.entries[at].last_day < day - RARE_AFTER_DAYS).then_some(at)
+    (set.entries[at].last_day < day.saturating_sub(RARE_AFTER_DAYS)).then_some(at)
 }
 
 /// Where a principal was in this minute; `None` for keys, clouds, hosting and trusted networks.

@@ -265,7 +265,7 @@ impl LocationBaseline {
         let quarantine = std::mem::take(&mut self.quarantine);
         for q in quarantine {
             let clean = self.other_finding_day.is_none_or(|d| d < q.first_day);
-            let proven = day - q.first_day >= profile.quarantine_days
+            let proven = day.saturating_sub(q.first_day) >= profile.quarantine_days
                 && q.days >= profile.quarantine_distinct_days;
             let gone =
                 day.saturating_sub(q.last_day.max(q.first_day)) >= profile.quarantine_expiry_days;

@@ -14,6 +14,8 @@
 //! Bounds: [`AREAS_MAX`] areas, [`NETWORKS_MAX`] networks, [`COMBINATIONS_MAX`] combinations,
 //! [`FAMILIES_MAX`] client families; the eviction order is that of [`SeenSet`].
 mod assess;
+#[cfg(test)]
+mod calibration;
 pub mod category;
 mod learn;
 mod prior;

@@ -182,6 +182,7 @@ const MEDIUM: f64 = 0.0033333 * 2.0 / 8.5;
 fn a_stable_account_is_silent_and_a_stolen_key_from_a_new_country_is_not() {
     let mut account = Account::new();
     assert_eq!(account.days(60, &[home(), azure("NL")]), []);
+    assert!(account.baseline.heap_bytes() < 1536, "{}", account.baseline.heap_bytes());
     let thief = with(who("5.2.3.4", AddressClass::Hosting, "RO", 9009), "azsdk-python-cosmos", KEY);
     let found = account.minute(300, &[(thief.clone(), 1), (home(), 5)]);
     assert_eq!(found.len(), 1);
