@@ -89,6 +89,7 @@ impl AccountModel {
     fn judge_listed(&mut self, minute: i64, cell: &Cell, cx: &Context, out: &mut Outcome) {
         let uses = ListedUse::of(cell, &cx.intel);
         if uses.is_empty() {
+            self.listed.learn(minute, &uses, &cx.profile.location);
             return;
         }
         let now = Timestamp::of_minute(minute);

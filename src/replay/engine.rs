@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 
 use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
-use super::state::{Positions, RunState};
+use super::rings::RingWriter;
 use super::summary::Counts;
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
@@ -19,9 +19,11 @@ use crate::router::digests::Digests;
 use crate::router::watermark::Watermark;
 use crate::router::{Factory, Router, TickHarvest};
 use crate::source::{Progress, RefusedRecord};
+use crate::store::run_state::{Positions, RunState};
+use crate::store::schema::run;
 use crate::store::{StateStore, WriteBatch};
 use crate::tenant::actor::{CopyTenant, JudgeOpenTenant, Operations, TenantActor, TenantTick};
-use crate::tenant::model::TenantOperation;
+use crate::tenant::operation::TenantOperation;
 use crate::time::{Clock, DAY_MS, MINUTE_MS, Timestamp};
 
 /// First moment that a record may carry: Azure's first year.
@@ -80,14 +82,14 @@ pub struct Engine {
     store: Arc<dyn StateStore>,
     options: RunOptions,
     watermark: Watermark,
-    last_tick: Option<i64>,
-    last_midnight: Option<i64>,
+    /// Last tick, and the day it lay in.
+    last_tick: Option<(i64, i64)>,
     digests: Digests,
     positions: Positions,
     names: BTreeMap<u32, String>,
     pending: Vec<Routed>,
     operations: Vec<(TenantOperation, Timestamp)>,
-    rings: super::state::RingWriter,
+    rings: RingWriter,
     counts: Counts,
     since_checkpoint: u64,
     arbiters: Vec<Arbiter>,
@@ -106,7 +108,7 @@ impl Engine {
         options: RunOptions,
     ) -> anyhow::Result<Engine> {
         let lateness_ms = context.profile.time.lateness_minutes * MINUTE_MS;
-        let mut state = RunState::load(store.as_ref(), lateness_ms)?;
+        let mut state = run::load(store.as_ref(), lateness_ms)?;
         let context = Context {
             published: Published {
                 priors: std::mem::take(&mut state.priors),
@@ -122,19 +124,18 @@ impl Engine {
         router.restore()?;
         Ok(Engine {
             router,
-            tenant: TenantActor::new(state.tenant).start(),
+            tenant: TenantActor::new(state.tenant, state.tenant_sequence).start(),
             fleet: FleetActor::new(state.fleet).start(),
             desk: DeskActor::new(state.desk, rules).start(),
             store,
             watermark: state.watermark,
             last_tick: state.last_tick,
-            last_midnight: state.last_midnight,
             digests: Digests::new(lateness_ms),
             positions: state.positions,
             names: BTreeMap::new(),
             pending: Vec::new(),
             operations: Vec::new(),
-            rings: super::state::RingWriter::default(),
+            rings: RingWriter::default(),
             counts: Counts::default(),
             since_checkpoint: 0,
             options,
@@ -216,12 +217,12 @@ impl Engine {
 
     async fn take(&mut self, located: Located, writer: &mut AlertWriter) -> anyhow::Result<()> {
         let Located { event, address, file, offset } = located;
-        if !self.positions.advance(file, offset) {
-            self.counts.applied_before += 1;
-            return Ok(());
-        }
         if event.time < self.options.from || event.time >= self.options.until {
             self.counts.outside_span += 1;
+            return Ok(());
+        }
+        if !self.positions.advance(file, offset) {
+            self.counts.applied_before += 1;
             return Ok(());
         }
         if !self.digests.insert(event.digest, self.watermark.current()) {
@@ -232,7 +233,7 @@ impl Engine {
         let watermark = self.watermark.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
         self.counts.note_event(&event);
-        if let Some(operation) = TenantOperation::of(&event, &address) {
+        if let Some(operation) = TenantOperation::of(&event, (*address).clone()) {
             self.operations.push((operation, watermark));
         }
         if event.account.is_some() {
@@ -244,8 +245,7 @@ impl Engine {
     async fn flush(&mut self) -> anyhow::Result<()> {
         if !self.operations.is_empty() {
             let operations = std::mem::take(&mut self.operations);
-            let context = Arc::clone(self.router.context());
-            self.tenant.send(Operations { operations, context }).await?;
+            self.tenant.send(Operations { operations }).await?;
         }
         let pending = std::mem::take(&mut self.pending);
         if !pending.is_empty() {
@@ -259,15 +259,12 @@ impl Engine {
             return Ok(());
         }
         let tick = watermark.millis().div_euclid(limits::TICK_MS);
-        match self.last_tick {
-            Some(last) if tick <= last => Ok(()),
-            Some(_) => {
-                self.last_tick = Some(tick);
-                self.tick(Timestamp(tick * limits::TICK_MS), writer).await
-            }
-            None => {
-                self.last_tick = Some(tick);
-                self.last_midnight = Some(watermark.day());
+        let at = Timestamp(tick * limits::TICK_MS);
+        match self.last_tick.replace((tick, at.day())) {
+            None => Ok(()),
+            Some((last, day)) if tick > last => self.tick(at, (at.day() > day).then_some(at.day()), writer).await,
+            same => {
+                self.last_tick = same;
                 Ok(())
             }
         }
@@ -275,23 +272,21 @@ impl Engine {
 
     /// One tick: accounts, then tenant and fleet, then the desk; what is published takes effect from
     /// the next message on.
-    async fn tick(&mut self, at: Timestamp, writer: &mut AlertWriter) -> anyhow::Result<()> {
+    async fn tick(&mut self, at: Timestamp, midnight: Option<i64>, writer: &mut AlertWriter) -> anyhow::Result<()> {
         self.flush().await?;
         let TickHarvest { findings, contributions, hours } = self.router.tick(at).await?;
         self.counts.account_days += contributions.len() as u64;
         self.rings.take(hours);
         let context = Arc::clone(self.router.context());
         let said = self.tenant.send(TenantTick { watermark: at, context: Arc::clone(&context) }).await?;
-        let midnight = (self.last_midnight != Some(at.day())).then_some(at.day());
         let priors = self.fleet.send(FleetTick { contributions, midnight }).await?;
-        self.last_midnight = Some(at.day());
         if priors.is_some() || !said.directories.is_empty() {
             let mut published = context.published.clone();
             if let Some(priors) = priors {
                 published.priors.publish(priors.day, Arc::new(priors));
             }
-            for (day, directory) in said.directories {
-                published.directory.publish(day, directory);
+            for directory in said.directories {
+                published.directory.publish(directory.day, directory);
             }
             self.router.set_context(Arc::new(Context { published, ..(*context).clone() }));
         }
@@ -345,16 +340,20 @@ impl Engine {
         self.flush().await?;
         let mut batch = WriteBatch::default();
         self.router.checkpoint(&mut batch).await?;
-        RunState::save(
-            &mut batch,
-            &self.positions,
-            &self.watermark,
-            (self.last_tick, self.last_midnight),
-            &self.router.context().published,
-            &self.tenant.send(CopyTenant).await?,
-            &self.fleet.send(CopyFleet).await?,
-            &self.desk.send(CopyDesk).await?,
-        )?;
+        let (tenant, tenant_sequence) = self.tenant.send(CopyTenant).await?;
+        let published = self.router.context().published.clone();
+        let state = RunState {
+            tenant,
+            tenant_sequence,
+            fleet: self.fleet.send(CopyFleet).await?,
+            desk: self.desk.send(CopyDesk).await?,
+            priors: published.priors,
+            directory: published.directory,
+            watermark: self.watermark.clone(),
+            last_tick: self.last_tick,
+            positions: self.positions.clone(),
+        };
+        run::save(&state, self.store.as_ref(), &mut batch)?;
         self.rings.save(self.store.as_ref(), &mut batch)?;
         writer.save(&mut batch);
         writer.sync()?;

@@ -7,7 +7,7 @@
 pub mod demo;
 pub mod engine;
 pub mod pipeline;
+pub mod rings;
 pub mod session;
-pub mod state;
 pub mod summary;
 pub mod writer;

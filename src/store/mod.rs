@@ -8,6 +8,7 @@ pub mod display_ring;
 pub mod envelope;
 pub mod keys;
 pub mod memory;
+pub mod run_state;
 pub mod schema;
 pub mod sled_store;
 

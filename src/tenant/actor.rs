@@ -4,21 +4,35 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use super::model::{TenantModel, TenantSaid};
+use super::model::TenantModel;
 use super::operation::TenantOperation;
 use crate::account::message::{Context as AccountContext, Graded};
+use crate::baseline::principals::PrincipalDirectory;
+use crate::detect::Finding;
+use crate::severity;
 use crate::time::Timestamp;
 
 /// The actor.
 pub struct TenantActor {
     model: TenantModel,
+    sequence: u64,
 }
 
 impl TenantActor {
-    /// A shell around `model`.
-    pub fn new(model: TenantModel) -> TenantActor {
-        TenantActor { model }
+    /// A shell around `model` that numbers its findings from `sequence` on.
+    pub fn new(model: TenantModel, sequence: u64) -> TenantActor {
+        TenantActor { model, sequence }
     }
+}
+
+/// Grades findings and numbers those that are worth an alert.
+fn graded(findings: Vec<Finding>, context: &AccountContext, sequence: &mut u64) -> Vec<Graded> {
+    let grades = findings.into_iter().filter_map(|finding| {
+        let grade = severity::grade(&finding, &context.profile.severity)?;
+        *sequence += 1;
+        Some(Graded { sequence: *sequence, finding, grade })
+    });
+    grades.collect()
 }
 
 impl Actor for TenantActor {
@@ -31,8 +45,6 @@ impl Actor for TenantActor {
 pub struct Operations {
     /// The operations.
     pub operations: Vec<(TenantOperation, Timestamp)>,
-    /// Settings.
-    pub context: Arc<AccountContext>,
 }
 
 impl Handler<Operations> for TenantActor {
@@ -40,9 +52,18 @@ impl Handler<Operations> for TenantActor {
 
     fn handle(&mut self, message: Operations, _: &mut Self::Context) -> Self::Result {
         for (operation, watermark) in message.operations {
-            self.model.observe(operation, watermark, &message.context.profile.keys);
+            self.model.observe(operation, watermark);
         }
     }
+}
+
+/// What the tenant says at a tick.
+#[derive(Debug, Default)]
+pub struct TenantSaid {
+    /// Graded findings, in sequence.
+    pub findings: Vec<Graded>,
+    /// Directories of the midnights passed, oldest first.
+    pub directories: Vec<Arc<PrincipalDirectory>>,
 }
 
 /// Moves the tenant to a watermark.
@@ -59,7 +80,11 @@ impl Handler<TenantTick> for TenantActor {
     type Result = MessageResult<TenantTick>;
 
     fn handle(&mut self, tick: TenantTick, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.model.tick(tick.watermark, &tick.context.profile))
+        let advance = self.model.advance(tick.watermark, &tick.context.profile);
+        MessageResult(TenantSaid {
+            findings: graded(advance.findings, &tick.context, &mut self.sequence),
+            directories: advance.directories,
+        })
     }
 }
 
@@ -72,19 +97,19 @@ impl Handler<JudgeOpenTenant> for TenantActor {
     type Result = Vec<Graded>;
 
     fn handle(&mut self, ask: JudgeOpenTenant, _: &mut Self::Context) -> Self::Result {
-        self.model.judge_open_graded(&ask.0.profile)
+        graded(self.model.judge_open(&ask.0.profile), &ask.0, &mut self.sequence.clone())
     }
 }
 
-/// Asks for a copy of the model, for the checkpoint.
+/// Asks for a copy of the model and its last sequence number, for the checkpoint.
 #[derive(Message)]
-#[rtype(result = "TenantModel")]
+#[rtype(result = "(TenantModel, u64)")]
 pub struct CopyTenant;
 
 impl Handler<CopyTenant> for TenantActor {
     type Result = MessageResult<CopyTenant>;
 
     fn handle(&mut self, _: CopyTenant, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.model.clone())
+        MessageResult((self.model.clone(), self.sequence))
     }
 }

@@ -1,16 +1,12 @@
 //! What a run carries from one process to the next, besides the accounts.
 use std::collections::BTreeMap;
 
-use crate::account::message::HourRecord;
 use crate::alert::dedup::DeskState;
 use crate::baseline::principals::PrincipalDirectory;
 use crate::baseline::prior::Priors;
 use crate::baseline::published::ByDay;
 use crate::fleet::model::FleetModel;
-use crate::ids::AccountId;
 use crate::router::watermark::Watermark;
-use crate::store::schema::run;
-use crate::store::{StateStore, StoreError, WriteBatch, display_ring, keys};
 use crate::tenant::model::TenantModel;
 
 /// How far each file is applied, by its identity.
@@ -23,6 +19,10 @@ pub struct Positions {
 }
 
 impl Positions {
+    /// Goes on from what an earlier run applied.
+    pub fn resume(applied: BTreeMap<u128, u64>) -> Positions {
+        Positions { applied, identities: Vec::new() }
+    }
     /// Says who file `index` of this run is.
     pub fn identify(&mut self, index: u32, identity: u128) {
         let index = index as usize;
@@ -45,9 +45,12 @@ impl Positions {
 }
 
 /// Everything that is not an account.
+#[derive(Clone, Debug)]
 pub struct RunState {
     /// The tenant model.
     pub tenant: TenantModel,
+    /// Last sequence number the tenant gave out.
+    pub tenant_sequence: u64,
     /// The population.
     pub fleet: FleetModel,
     /// The desk.
@@ -58,52 +61,27 @@ pub struct RunState {
     pub directory: ByDay<PrincipalDirectory>,
     /// The stream's watermark.
     pub watermark: Watermark,
-    /// Last tick held.
-    pub last_tick: Option<i64>,
-    /// Day of the last tick.
-    pub last_midnight: Option<i64>,
+    /// Last tick held, and the day it lay in.
+    pub last_tick: Option<(i64, i64)>,
     /// How far the files are applied.
     pub positions: Positions,
 }
 
-impl RunState {
-    /// Reads what an earlier run left; a fresh state if it left nothing.
-    ///
-    /// # Errors
-    /// The store failed or a value is damaged.
-    pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreError> {
-        run::load(store, lateness_ms)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Closed hours on their way to the display rings.
-#[derive(Debug, Default)]
-pub struct RingWriter {
-    days: BTreeMap<(AccountId, i64), Vec<HourRecord>>,
-}
-
-impl RingWriter {
-    /// Takes closed hours.
-    pub fn take(&mut self, hours: Vec<(AccountId, HourRecord)>) {
-        for (account, hour) in hours {
-            self.days.entry((account, hour.hour.div_euclid(24))).or_default().push(hour);
-        }
-    }
-    /// Puts what was taken into a checkpoint, merged with the day as it is stored, and drops days
-    /// that are older than the ring.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn save(&mut self, store: &dyn StateStore, batch: &mut WriteBatch) -> Result<(), StoreError> {
-        for ((account, day), hours) in std::mem::take(&mut self.days) {
-            let key = keys::ring(&account, day);
-            let mut bytes = store.get(&key)?.unwrap_or_default();
-            for hour in &hours {
-                display_ring::put(&mut bytes, hour);
-            }
-            batch.put(key, bytes);
-            batch.delete(keys::ring(&account, day - display_ring::DAYS_KEPT));
-        }
-        Ok(())
+    #[test]
+    fn what_an_earlier_run_applied_is_recognised_by_file_and_offset() {
+        let mut first = Positions::default();
+        first.identify(0, 77);
+        assert!(first.advance(0, 0));
+        assert!(first.advance(0, 100));
+        let mut second = Positions::resume(first.applied.clone());
+        second.identify(3, 77);
+        assert!(!second.advance(3, 0));
+        assert!(!second.advance(3, 100));
+        assert!(second.advance(3, 200));
+        assert!(second.advance(9, 0), "a file without identity is new");
     }
 }

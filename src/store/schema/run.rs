@@ -1,0 +1,178 @@
+//! Persisted form of everything that is not an account: each part under its own key.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::desk::DeskV1;
+use super::egress_prior::{EgressContributionV1, EgressPriorV1};
+use super::location_prior::{LocationContributionV1, LocationPriorV1};
+use super::tenant::{DirectoryV1, TenantV1};
+use crate::baseline::principals::PrincipalDirectory;
+use crate::baseline::prior::{Contribution, Priors};
+use crate::baseline::published::ByDay;
+use crate::fleet::model::FleetModel;
+use crate::ids::AccountId;
+use crate::router::watermark::Watermark;
+use crate::store::envelope::EnvelopeError;
+use crate::store::run_state::{Positions, RunState};
+use crate::store::{StateStore, StoreError, WriteBatch, codec, keys};
+use crate::time::Timestamp;
+
+/// Longest part, bytes: the contributions of 100,000 accounts with room to spare.
+const PART_BYTES_MAX: usize = 256 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RunV1 {
+    newest: i64,
+    watermark: i64,
+    last_tick: Option<(i64, i64)>,
+    tenant_sequence: u64,
+    applied: Vec<(u128, u64)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PriorsV1 {
+    egress: EgressPriorV1,
+    location: LocationPriorV1,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FleetV1 {
+    published: i64,
+    contributions: Vec<(String, i64, Option<EgressContributionV1>, Option<LocationContributionV1>)>,
+}
+
+fn damaged(key: &[u8], cause: EnvelopeError) -> StoreError {
+    StoreError::Damaged { key: String::from_utf8_lossy(key).into_owned(), cause }
+}
+
+fn get<T: DeserializeOwned>(store: &dyn StateStore, key: &[u8]) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = store.get(key)? else { return Ok(None) };
+    codec::decode(&bytes, PART_BYTES_MAX).map(Some).map_err(|cause| damaged(key, cause))
+}
+
+fn put<T: Serialize>(batch: &mut WriteBatch, key: Vec<u8>, value: &T) -> Result<(), StoreError> {
+    let sealed = codec::encode(value, PART_BYTES_MAX).map_err(|cause| damaged(&key, cause))?;
+    batch.put(key, sealed);
+    Ok(())
+}
+
+/// Values by day under `prefix`.
+fn by_day<V, T>(
+    store: &dyn StateStore,
+    prefix: &[u8],
+    into: &mut ByDay<T>,
+    restore: impl Fn(i64, V) -> Result<T, String>,
+) -> Result<(), StoreError>
+where
+    V: DeserializeOwned,
+{
+    let mut failed = None;
+    store.scan(prefix, &mut |key, bytes| {
+        let day = key[prefix.len()..].try_into().map(i64::from_be_bytes).unwrap_or_default();
+        let restored = codec::decode(bytes, PART_BYTES_MAX).and_then(|v| restore(day, v).map_err(EnvelopeError::Payload));
+        match restored {
+            Ok(value) => into.publish(day, Arc::new(value)),
+            Err(cause) => failed = Some(damaged(key, cause)),
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Reads what an earlier run left; a fresh state if it left nothing.
+///
+/// # Errors
+/// The store failed or a value is damaged.
+pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreError> {
+    let run: Option<RunV1> = get(store, &keys::positions())?;
+    let payload = |key: Vec<u8>| move |cause: String| damaged(&key, EnvelopeError::Payload(cause));
+    let tenant = match get::<TenantV1>(store, &keys::tenant())? {
+        Some(v) => v.try_into().map_err(|e| payload(keys::tenant())(format!("{e}")))?,
+        None => Default::default(),
+    };
+    let desk = match get::<DeskV1>(store, &keys::desk())? {
+        Some(v) => v.try_into().map_err(|e| payload(keys::desk())(format!("{e}")))?,
+        None => Default::default(),
+    };
+    let fleet = match get::<FleetV1>(store, &keys::fleet())? {
+        Some(v) => restore_fleet(v).map_err(payload(keys::fleet()))?,
+        None => FleetModel::default(),
+    };
+    let (mut priors, mut directory) = (ByDay::default(), ByDay::default());
+    by_day(store, keys::PRIORS, &mut priors, restore_priors)?;
+    by_day(store, keys::DIRECTORY, &mut directory, |_, v: DirectoryV1| {
+        PrincipalDirectory::try_from(v).map_err(|e| format!("{e}"))
+    })?;
+    Ok(RunState {
+        tenant,
+        tenant_sequence: run.as_ref().map_or(0, |r| r.tenant_sequence),
+        fleet,
+        desk,
+        priors,
+        directory,
+        watermark: run.as_ref().map_or_else(
+            || Watermark::new(lateness_ms),
+            |r| Watermark::resume(lateness_ms, Timestamp(r.newest), Timestamp(r.watermark)),
+        ),
+        last_tick: run.as_ref().and_then(|r| r.last_tick),
+        positions: Positions::resume(run.map(|r| r.applied.into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default()),
+    })
+}
+
+/// Puts everything that is not an account into a checkpoint.
+///
+/// # Errors
+/// A part is larger than its bound, or the store failed.
+pub fn save(state: &RunState, store: &dyn StateStore, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    let run = RunV1 {
+        newest: state.watermark.newest().0,
+        watermark: state.watermark.current().0,
+        last_tick: state.last_tick,
+        tenant_sequence: state.tenant_sequence,
+        applied: state.positions.applied.iter().map(|(k, v)| (*k, *v)).collect(),
+    };
+    put(batch, keys::positions(), &run)?;
+    put(batch, keys::tenant(), &TenantV1::from(&state.tenant))?;
+    put(batch, keys::desk(), &DeskV1::from(&state.desk))?;
+    put(batch, keys::fleet(), &stored_fleet(&state.fleet))?;
+    for (day, priors) in state.priors.iter() {
+        let key = keys::priors(day);
+        if store.get(&key)?.is_none() {
+            let value = PriorsV1 { egress: (&priors.egress).into(), location: (&priors.location).into() };
+            put(batch, key, &value)?;
+        }
+    }
+    for (day, directory) in state.directory.iter() {
+        let key = keys::directory(day);
+        if store.get(&key)?.is_none() {
+            put(batch, key, &DirectoryV1::from(&**directory))?;
+        }
+    }
+    Ok(())
+}
+
+fn restore_priors(day: i64, v: PriorsV1) -> Result<Priors, String> {
+    Ok(Priors { day, egress: v.egress.try_into()?, location: v.location.try_into()? })
+}
+
+fn stored_fleet(fleet: &FleetModel) -> FleetV1 {
+    let contributions = fleet.contributions.iter().map(|(account, (day, c))| {
+        (account.key(), *day, c.egress.as_ref().map(Into::into), c.location.as_ref().map(Into::into))
+    });
+    FleetV1 { published: fleet.published, contributions: contributions.collect() }
+}
+
+fn restore_fleet(v: FleetV1) -> Result<FleetModel, String> {
+    let mut contributions = BTreeMap::new();
+    for (account, day, egress, location) in v.contributions {
+        let contribution = Contribution {
+            egress: egress.map(TryInto::try_into).transpose()?,
+            location: location.map(TryInto::try_into).transpose()?,
+        };
+        contributions.insert(AccountId::parse(&account), (day, contribution));
+    }
+    Ok(FleetModel { contributions, published: v.published })
+}
