@@ -431,7 +431,49 @@ fn days_without_logs_add_no_exposure() {
     let _ = DAY_MS;
 }
 
+#[test]
+fn late_operations_teach_without_moving_time_back() {
+    let mut life = settled(20);
+    let before = life.baseline.entry(&PrincipalId::new("terraform")).map(|e| e.last_seen);
+    let at = Timestamp::of_day(life.day - 5).plus_ms(13 * HOUR_MS);
+    let mut cell = Cell::default();
+    let record = life.operation(&terraform(), at, LIST);
+    cell.add_key_operation(record);
+    let unknown = life.operation(&stranger(), at, LIST);
+    cell.add_key_operation(unknown);
+    let seen = life.baseline.assess(at.minute(), &cell, &life.directory, &life.profile);
+    assert_eq!(seen.len(), 2);
+    life.baseline.learn_late(at.minute(), &cell, &life.directory, &life.profile);
+    let terraform = life.baseline.entry(&PrincipalId::new("terraform"));
+    assert_eq!(terraform.map(|e| e.last_seen), before);
+    let stranger = life.baseline.entry(&PrincipalId::new("stranger"));
+    assert_eq!(stranger.map(|e| e.first_seen), Some(at));
+    life.night();
+    assert_eq!(loud(&life.run(&super::tests::terraform(), 3, &TRIPLE)), [0.0; 0]);
+}
+
 proptest::proptest! {
+    #[test]
+    fn no_moment_however_wild_panics_or_leaves_the_unit_interval(
+        moments in proptest::collection::vec((proptest::num::i64::ANY, 0_u8..3, 0_u8..4), 1..12),
+    ) {
+        let kinds = [LIST, READONLY, STRINGS, REGENERATE];
+        let people = [terraform(), admin(), stranger()];
+        let mut life = Life::new();
+        for (moment, who, kind) in moments {
+            let at = Timestamp(moment);
+            let kind = kinds[usize::from(kind)];
+            let mut cell = Cell::default();
+            cell.add_key_operation(life.operation(&people[usize::from(who)], at, kind));
+            let seen = life.baseline.assess(at.minute(), &cell, &life.directory, &life.profile);
+            for observation in &seen {
+                proptest::prop_assert!((0.0..=1.0).contains(&observation.p));
+            }
+            life.baseline.learn(at.minute(), &cell, &life.directory, &life.profile);
+            life.baseline.close_day(at.day(), true, &life.profile);
+        }
+    }
+
     #[test]
     fn arrival_order_inside_the_minutes_does_not_matter(
         seed in proptest::collection::vec((0_u8..3, 0_i64..1200, 0_u8..4), 1..40),
