@@ -340,7 +340,7 @@ impl PrincipalsBaseline {
         let broken = if entry.is_new(operation.time.day()) {
             judge::newcomer_broken(&self.entries, entry, operation)
         } else {
-            judge::known_broken(entry, operation)
+            judge::known_broken(&self.entries, entry, operation)
         };
         let today = &mut entry.today;
         today.broken |= broken;
