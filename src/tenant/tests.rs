@@ -430,6 +430,23 @@ fn a_flood_of_principals_and_accounts_stays_bounded() {
 
 proptest::proptest! {
     #[test]
+    fn no_moment_however_wild_panics_or_leaves_the_unit_interval(
+        moments in proptest::collection::vec((proptest::num::i64::ANY, 0_i64..5), 1..12),
+    ) {
+        let mut tenant = Tenant::new();
+        for (moment, account) in moments {
+            let time = Timestamp(moment);
+            let operation = tenant.cosmos(("wild", USER), time, account, "listkeys");
+            tenant.model.observe(operation, time.plus_ms(-MINUTE_MS));
+            let out = tenant.model.advance(time, &tenant.profile);
+            for finding in out.findings {
+                proptest::prop_assert!((0.0..=1.0).contains(&finding.test.p));
+                proptest::prop_assert!(finding.start <= finding.end);
+            }
+        }
+    }
+
+    #[test]
     fn neither_order_inside_the_lateness_nor_batching_matters(
         picks in proptest::collection::vec((0_i64..4, 0_i64..12, 0_i64..800), 1..60),
         keys in proptest::collection::vec(0_u32..u32::MAX, 60),

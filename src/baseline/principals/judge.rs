@@ -13,8 +13,9 @@ use crate::time::{DAY_MS, Timestamp};
 
 /// The Azure portal's application id: its Data Explorer lists keys for whoever browses.
 pub(super) const PORTAL_APP_ID: &str = "c44b4083-3bb0-49c1-b47d-974e53cbdf3c";
-/// A new person or workload at an hour when none of its like acts.
-const NEWCOMER_HOUR: f64 = 0.3;
+/// A new person, and a new workload (whose schedule is anybody's guess), at an hour when none of its
+/// like acts.
+const NEWCOMER_HOUR: [f64; 2] = [0.4, 0.6];
 /// Refused attempts before a newcomer's first success.
 const NEWCOMER_FAILURES: f64 = 0.03;
 
@@ -154,8 +155,13 @@ pub(super) fn known_odds(entry: &PrincipalEntry, profile: &KeysProfile) -> [f64;
     odds
 }
 
-/// Facets of a known principal that one operation breaks.
-pub(super) fn known_broken(entry: &PrincipalEntry, operation: &KeyOperation) -> u16 {
+/// Facets of a known principal that one operation breaks. One that was only ever seen without a
+/// country (inside Azure or a private network) is held against the countries of the whole account.
+pub(super) fn known_broken(
+    entries: &[PrincipalEntry],
+    entry: &PrincipalEntry,
+    operation: &KeyOperation,
+) -> u16 {
     let mut broken = 0;
     let network = network(operation);
     let trusted = network.class == AddressClass::Trusted;
@@ -163,6 +169,8 @@ pub(super) fn known_broken(entry: &PrincipalEntry, operation: &KeyOperation) -> 
         broken |= KeyFacet::Network.bit();
         if let Some(country) = place(&network).country
             && !entry.countries().any(|c| c == country)
+            && (entry.countries().next().is_some()
+                || !entries.iter().flat_map(PrincipalEntry::countries).any(|c| c == country))
         {
             broken |= KeyFacet::Country.bit();
         }
@@ -210,10 +218,15 @@ pub(super) fn newcomer_odds(
         let applications = distinct(
             peers(entries, entry, day).flat_map(|e| e.applications.iter().map(|a| &a.text)),
         );
-        odds[KeyFacet::Network as usize] = differing(networks, 1.0, 2.0, 0.1);
-        odds[KeyFacet::Hour as usize] = NEWCOMER_HOUR;
+        // Every home has its own provider; workloads mostly share a cloud.
+        odds[KeyFacet::Network as usize] = if entry.is_person() {
+            differing(networks, 1.5, 2.0, 0.25)
+        } else {
+            differing(networks, 1.0, 2.0, 0.1)
+        };
+        odds[KeyFacet::Hour as usize] = NEWCOMER_HOUR[usize::from(!entry.is_person())];
         if entry.is_person() {
-            odds[KeyFacet::Application as usize] = differing(applications, 1.0, 2.0, 0.1);
+            odds[KeyFacet::Application as usize] = differing(applications, 1.0, 2.0, 0.2);
         }
     }
     let all = entries.iter().filter(|e| e.principal != entry.principal && !e.is_new(day));

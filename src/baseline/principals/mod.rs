@@ -3,6 +3,7 @@
 //! * `terminal.rs` folds Start, Accept and Success records of one operation into one use;
 //! * `entry.rs` is what is remembered of one principal;
 //! * `observation.rs` is how a principal's day sits against that memory, with probabilities;
+//! * `judge.rs` holds the single judgements and lessons, `report.rs` makes the observation;
 //! * `model.rs` is the account's bounded set of principals and the arrival hazard;
 //! * `directory.rs` is what the tenant says of a principal elsewhere.
 //!
@@ -19,6 +20,7 @@ mod entry;
 mod judge;
 mod model;
 mod observation;
+mod report;
 mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,11 +1,12 @@
 //! One account's key-listing principals: bounded, decayed, read before it learns.
-use super::entry::{PrincipalEntry, Today, operation_bit, place};
-use super::observation::{FACETS, KeyFacet, KeyObservation, Property};
+use super::entry::{PrincipalEntry, Today, operation_bit};
+use super::observation::{FACETS, KeyFacet, KeyObservation};
+use super::report::{names_break_glass, odds_of};
 use super::terminal::{TerminalUse, terminal_uses};
 use super::{KeyOperation, PrincipalDirectory, judge};
 use crate::baseline::cell::Cell;
 use crate::baseline::maturity::{Maturity, MaturityState};
-use crate::event::{CredentialOperation, PrincipalType};
+use crate::event::PrincipalType;
 use crate::ids::PrincipalId;
 use crate::profile::KeysProfile;
 use crate::stats::hazard::HazardPrior;
@@ -339,7 +340,7 @@ impl PrincipalsBaseline {
         let broken = if entry.is_new(operation.time.day()) {
             judge::newcomer_broken(&self.entries, entry, operation)
         } else {
-            judge::known_broken(entry, operation)
+            judge::known_broken(&self.entries, entry, operation)
         };
         let today = &mut entry.today;
         today.broken |= broken;
@@ -449,127 +450,6 @@ impl PrincipalsBaseline {
             .find(|(p, at, _)| p == principal && (0..=HOUR_MS).contains(&time.since(*at)))
             .map_or(0, |(_, _, count)| *count)
     }
-
-    fn arrival_now(&self, entry: &PrincipalEntry) -> Option<f64> {
-        entry.is_new(entry.today.day).then_some(entry.arrival.p)
-    }
-
-    fn observe(
-        &self,
-        entry: &PrincipalEntry,
-        minute: i64,
-        last: Option<&KeyOperation>,
-        directory: &PrincipalDirectory,
-        profile: &KeysProfile,
-    ) -> KeyObservation {
-        let today = &entry.today;
-        let arrival = self.arrival_now(entry);
-        let odds = odds_of(entry);
-        // New: P(arrival) × P(its properties). Known: P(its properties).
-        let p = arrival.unwrap_or(1.0) * broken_tail(&odds);
-        let now = Timestamp::of_minute(minute);
-        let tests = (self.principal_days + 1.0) / (self.exposure_days + 10.0);
-        KeyObservation {
-            principal: entry.principal.clone(),
-            name: entry.name.clone(),
-            principal_type: entry.principal_type,
-            app_id: last.map_or_else(
-                || entry.applications.first().map(|a| a.text.clone()).unwrap_or_default(),
-                |o| o.app_id.clone(),
-            ),
-            minute,
-            start: today.first,
-            end: entry.last_seen,
-            events: (
-                today.first_event.clone(),
-                last.map_or_else(|| today.first_event.clone(), |o| o.correlation_id.clone()),
-            ),
-            operations: today.operations,
-            kinds: kinds(today.bits),
-            ip: last.and_then(|o| o.ip),
-            address: last.map(|o| o.address.clone()),
-            arrival,
-            properties: self.properties(entry, last, &odds),
-            p,
-            per_day: if arrival.is_some() { 1.0 } else { tests.max(0.05) },
-            maturity: self.maturity(now, profile),
-            last_seen_days: (today.absent_days >= 0).then_some(today.absent_days as f64),
-            elsewhere_accounts: directory.get(&entry.principal).map_or(0, |d| d.accounts),
-            usual_principals: self.usual_principals(today.day),
-            failures_before: today.failures,
-            break_glass: names_break_glass(
-                [entry.principal.as_str(), &entry.name, last.map_or("", |o| &*o.app_id)],
-                profile,
-            ),
-            ordinary_portal_use: self.is_ordinary_portal_use(entry, last),
-            days_watched: f64::from(self.active_days),
-            late: false,
-        }
-    }
-
-    fn properties(
-        &self,
-        entry: &PrincipalEntry,
-        last: Option<&KeyOperation>,
-        odds: &[(f64, bool)],
-    ) -> Vec<Property> {
-        let tested = KeyFacet::ALL.iter().filter(|f| entry.today.odds[**f as usize] > 0.0);
-        tested
-            .zip(odds)
-            .map(|(facet, (q, broke))| Property {
-                facet: *facet,
-                odds: *q,
-                broke: *broke,
-                observed: judge::observed(*facet, entry, last),
-                usual: judge::usual(*facet, entry, &self.entries),
-            })
-            .collect()
-    }
-
-    fn usual_principals(&self, day: i64) -> Vec<(String, f64)> {
-        let regular = self.entries.iter().filter(|e| !e.is_new(day));
-        judge::shares(regular.map(|e| {
-            let name = if e.name.is_empty() { e.principal.as_str() } else { &e.name };
-            (name.to_owned(), e.operations.iter().sum())
-        }))
-    }
-
-    fn is_ordinary_portal_use(&self, entry: &PrincipalEntry, last: Option<&KeyOperation>) -> bool {
-        let Some(operation) = last else { return false };
-        let country_known = entry.today.broken & KeyFacet::Country.bit() == 0
-            && place(&judge::network(operation)).country.is_none_or(|country| {
-                self.entries
-                    .iter()
-                    .filter(|e| e.principal != entry.principal)
-                    .any(|e| e.countries().any(|c| c == country))
-            });
-        entry.is_person()
-            && *operation.app_id == *judge::PORTAL_APP_ID
-            && country_known
-            && !entry.guest
-            && entry.today.failures == 0
-    }
-}
-
-/// The tested facets of a day: (probability, broke), by facet number.
-fn odds_of(entry: &PrincipalEntry) -> Vec<(f64, bool)> {
-    KeyFacet::ALL
-        .iter()
-        .filter(|f| entry.today.odds[**f as usize] > 0.0)
-        .map(|f| (entry.today.odds[*f as usize], entry.today.broken & f.bit() != 0))
-        .collect()
-}
-
-fn kinds(bits: u8) -> Vec<CredentialOperation> {
-    [
-        CredentialOperation::CosmosListKeys,
-        CredentialOperation::CosmosReadonlyKeys,
-        CredentialOperation::CosmosConnectionStrings,
-        CredentialOperation::CosmosRegenerateKey,
-    ]
-    .into_iter()
-    .filter(|o| bits & operation_bit(*o) != 0)
-    .collect()
 }
 
 /// The minute's finished operations by principal, ascending; refused ones only counted.
@@ -596,12 +476,4 @@ fn is_break_glass(group: &Group<'_>, profile: &KeysProfile) -> bool {
         .uses
         .iter()
         .any(|o| names_break_glass([o.principal.as_str(), &o.principal_name, &o.app_id], profile))
-}
-
-fn names_break_glass(names: [&str; 3], profile: &KeysProfile) -> bool {
-    let is_listed = |name: &str| {
-        !name.is_empty()
-            && profile.break_glass.iter().any(|listed| listed.trim().eq_ignore_ascii_case(name))
-    };
-    names.into_iter().any(is_listed)
 }
