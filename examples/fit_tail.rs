@@ -26,7 +26,7 @@ use cosmoguard::event::{
 use cosmoguard::ids::{AccountId, Cloud, Text};
 use cosmoguard::intel::view::{AddressClass, AddressInfo, Country};
 use cosmoguard::profile::Profile;
-use cosmoguard::stats::tail::{KNOTS, TailCurve};
+use cosmoguard::stats::tail::{DECADES, KNOTS, TailCurve};
 use cosmoguard::time::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -60,6 +60,8 @@ struct Family {
     /// Own exports a day, median size in days.
     exports: f64,
     export_median: f64,
+    /// Share of accounts with a month-end job of a day's volume.
+    month_end: f64,
     /// New networks a day: redeployments, people.
     moves: f64,
     visitors: f64,
@@ -72,12 +74,13 @@ const FIT: Family = Family {
     day_noise: (0.03, 0.25),
     volume: (11.5, 23.0),
     size: (5.5, 10.0),
-    deployments: (1.0 / 90.0, 1.0 / 25.0),
-    step: 0.35,
+    deployments: (1.0 / 180.0, 1.0 / 45.0),
+    step: 0.25,
     mix_drift: 0.2,
-    exports: 0.05 / 30.4,
+    exports: 0.02 / 30.4,
     export_median: 0.5,
-    moves: 1.0 / 240.0,
+    month_end: 0.02,
+    moves: 1.0 / 300.0,
     visitors: 1.0 / 25.0,
 };
 
@@ -88,12 +91,13 @@ const CHECK: Family = Family {
     day_noise: (0.05, 0.2),
     volume: (12.0, 24.0),
     size: (6.0, 9.5),
-    deployments: (1.0 / 120.0, 1.0 / 30.0),
+    deployments: (1.0 / 150.0, 1.0 / 40.0),
     step: 0.3,
     mix_drift: 0.25,
-    exports: 0.08 / 30.4,
+    exports: 0.06 / 30.4,
     export_median: 0.4,
-    moves: 1.0 / 300.0,
+    month_end: 0.06,
+    moves: 1.0 / 240.0,
     visitors: 1.0 / 35.0,
 };
 
@@ -212,7 +216,7 @@ impl Account {
             batch_slot: (uniform(&mut rng) * 144.0) as i64,
             batch_share: u(&mut rng, (0.3, 0.9)),
             batch_weekly: uniform(&mut rng) < 0.3,
-            month_end: uniform(&mut rng) < 0.2,
+            month_end: uniform(&mut rng) < family.month_end,
             burst_on: false,
             level: 1.0,
             noise: 0.0,
@@ -445,12 +449,13 @@ impl Run {
                         best[k] = best[k].max(t.standardised);
                     }
                 }
+                if !raise {
+                    continue;
+                }
                 let maturity = self.baseline.maturity(end, &p.egress);
                 let subject = Subject { account: &id, resource_id: None, maturity };
                 let found = judge(&o, &subject, &priors.egress, &p.egress, limits);
-                if let Some(f) = found.first()
-                    && raise
-                {
+                if let Some(f) = found.first() {
                     let ceiling = f.test.ceiling.map_or(Severity::High, |c| c.0);
                     let graded =
                         if f.test.p <= limits[1] { Severity::Medium } else { Severity::Low };
@@ -550,7 +555,7 @@ fn curves(runs: &[(Run, Vec<Hit>)]) -> String {
         let pooled: Vec<f64> = runs.iter().flat_map(|(r, _)| r.maxima[k].clone()).collect();
         let curve = TailCurve::fit(&pooled).unwrap();
         for i in 0..KNOTS {
-            let value = curve.value_at(10f64.powf(-2.0 * i as f64 / (KNOTS - 1) as f64));
+            let value = curve.value_at(10f64.powf(-DECADES * i as f64 / (KNOTS - 1) as f64));
             table += &format!("knot,{},{i},{value:.4}\n", TEST_NAMES[k]);
         }
         table += &format!("excess,{},0,{:.4}\n", TEST_NAMES[k], curve.mean_excess());

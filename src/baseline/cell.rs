@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::event::{
-    Access, Category, ConnectionMode, Credential, Operation, Request, Resource,
-};
+use crate::event::{Access, Category, ConnectionMode, Credential, Operation, Request, Resource};
 use crate::ids::Text;
 use crate::intel::view::{AddressClass, AddressInfo, Country};
 use crate::limits;
@@ -436,7 +434,12 @@ impl Cell {
         (self.callers.capacity() + self.pools.capacity()) * size_of::<(u64, CallerKey, CallerRow)>()
             + self.callers.iter().chain(&self.pools).map(|(_, _, r)| row_heap(r)).sum::<usize>()
             + self.key_operations.len() * size_of::<super::principals::KeyOperation>()
-            + self.api.iter().chain(&self.aggregate).map(|c| size_of::<Cell>() + c.heap_bytes()).sum::<usize>()
+            + self
+                .api
+                .iter()
+                .chain(&self.aggregate)
+                .map(|c| size_of::<Cell>() + c.heap_bytes())
+                .sum::<usize>()
     }
 }
 

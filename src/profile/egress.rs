@@ -63,6 +63,9 @@ pub struct EgressProfile {
     pub judged_after_days: f64,
     /// Days that something new stays new.
     pub new_for_days: f64,
+    /// Share of a new network's bytes that counts even when the account as a whole gave no more
+    /// than expected.
+    pub moved_share: f64,
     /// Nominal false Medium findings per account-month from new networks.
     pub new_network_medium_per_month: f64,
     /// Share of the excess above which a new principal or client dominates it.

@@ -56,27 +56,55 @@ pub fn upper_tail_score(shape: f64, x: f64) -> f64 {
     normal::upper_quantile_ln(ln_upper_tail(shape, x))
 }
 
-/// The x with P(X > x) = P(Z > u), X ~ Gamma(shape, 1): quantiles in normal units. Bisection on
-/// ln x from the Wilson–Hilferty start, to a relative 1e-6: bands and thresholds need no more.
+/// The x with P(X > x) = P(Z > u), X ~ Gamma(shape, 1): quantiles in normal units, to about 1e-6
+/// in u: bands and thresholds need no more.
 pub fn quantile_of_score(shape: f64, u: f64) -> f64 {
     if !(shape > 0.0 && shape.is_finite()) || u.is_nan() {
         return f64::NAN;
     }
-    let root = 1.0 - 1.0 / (9.0 * shape) + u / (3.0 * shape.sqrt());
-    let start = (shape * root * root * root).max(shape * 1e-3).max(1e-300);
+    secant(shape, u).unwrap_or_else(|| bisection(shape, u))
+}
+
+/// Secant steps in the cube root of x, in which the normal score is nearly straight (Wilson and
+/// Hilferty 1931); `None` where it is not (small shapes, far lower tails).
+fn secant(shape: f64, u: f64) -> Option<f64> {
+    let mut slope = 3.0 * shape.sqrt();
+    let mut y = 1.0 - 1.0 / (9.0 * shape) + u / slope;
+    let (mut last_y, mut last_error) = (f64::NAN, f64::NAN);
+    for _ in 0..8 {
+        if y.is_nan() || y <= 0.02 {
+            return None;
+        }
+        let x = shape * y * y * y;
+        let error = upper_tail_score(shape, x) - u;
+        if error.abs() < 1e-6 {
+            return Some(x);
+        }
+        if y != last_y && last_error.is_finite() {
+            slope = (error - last_error) / (y - last_y);
+        }
+        (last_y, last_error) = (y, error);
+        y -= error / slope;
+    }
+    None
+}
+
+/// Bisection on ln x.
+fn bisection(shape: f64, u: f64) -> f64 {
     let ln_p = normal::ln_upper_tail(u);
-    let (mut low, mut high) = (start.ln(), start.ln());
-    let mut width = 0.05;
+    let start = shape.max(1e-300).ln();
+    let (mut low, mut high) = (start, start);
+    let mut width = 0.5;
     while ln_upper_tail(shape, low.exp()) < ln_p && low > -690.0 {
         low -= width;
         width *= 2.0;
     }
-    width = 0.05;
+    width = 0.5;
     while ln_upper_tail(shape, high.exp()) > ln_p && high < 690.0 {
         high += width;
         width *= 2.0;
     }
-    while high - low > 1e-6 {
+    while high - low > 1e-7 {
         let mid = 0.5 * (low + high);
         if ln_upper_tail(shape, mid.exp()) > ln_p { low = mid } else { high = mid }
     }

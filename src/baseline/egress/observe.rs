@@ -239,20 +239,31 @@ impl EgressBaseline {
 
     /// Window `w` of a stream. The hour that is open counts as far as it has come.
     fn window(&self, stream: &Stream, now: Moment, w: usize) -> Span {
+        if w == 0 {
+            return self.slots(stream, now, now.slot - SLOTS_KEPT as i64 + 1);
+        }
+        self.since(stream, now, now.hour - WINDOW_HOURS[w] + 1)
+    }
+
+    /// A stream from hour `first` to now.
+    fn since(&self, stream: &Stream, now: Moment, first: i64) -> Span {
+        let open = self.slots(stream, now, now.hour * 6);
+        let closed = stream.span(first, now.hour);
+        Span {
+            observed: closed.observed + open.observed,
+            expected: closed.expected + open.expected,
+        }
+    }
+
+    /// The closed ten-minute cells from `first` (at most an hour back) to now.
+    fn slots(&self, stream: &Stream, now: Moment, first: i64) -> Span {
         let mut sum = Span::default();
-        let known = |hour: i64| hour == now.hour || self.streams[0].observed(hour).is_some();
-        let first_slot = if w == 0 { now.slot - SLOTS_KEPT as i64 + 1 } else { now.hour * 6 };
-        for slot in first_slot..=now.slot {
+        for slot in first..=now.slot {
             let hour = slot.div_euclid(6);
-            if known(hour) {
+            if hour == now.hour || self.streams[0].observed(hour).is_some() {
                 sum.observed += f64::from(stream.slots[slot.rem_euclid(6) as usize]);
                 sum.expected += stream.expected(hour) / 6.0;
             }
-        }
-        if w > 0 {
-            let closed = stream.span(now.hour - WINDOW_HOURS[w] + 1, now.hour);
-            sum.observed += closed.observed;
-            sum.expected += closed.expected;
         }
         sum
     }
@@ -273,7 +284,7 @@ impl EgressBaseline {
                 .map(|i| self.volume_test(i, w, now, day_scale, priors, profile))
                 .reduce(|a, b| if b.rank() > a.rank() { b } else { a });
             tests[LO + w] = strongest.unwrap_or(tests[w]);
-            tests[N + w] = self.novelty_test(w, now, novelty[w], day_scale);
+            tests[N + w] = self.novelty_test(w, now, novelty[w], day_scale, profile);
         }
         tests[Q] = self.drip_test(profile, priors);
         for (k, t) in tests.iter_mut().enumerate() {
@@ -332,22 +343,28 @@ impl EgressBaseline {
         }
     }
 
-    /// ln(max(x, 1e-4)/1e-4), x the new network's bytes in expected days.
+    /// ln(max(x, 1e-4)/1e-4), x the new network's bytes in expected days. Bytes that the account
+    /// would have given anyway (a client that moved) count for a tenth.
     fn novelty_test(
         &self,
         w: usize,
         now: Moment,
         novelty: Option<Novelty>,
         day_scale: f64,
+        profile: &EgressProfile,
     ) -> TestReading {
         let bytes = novelty.map_or(0.0, |n| n.bytes as f64);
-        let (hours, start) = match w {
-            2 => (WEEK_HOURS, Timestamp::of_day(now.end.plus_ms(-1).day() - 6)),
-            1 => (24, now.start(2)),
-            _ => (1, now.start(0)),
+        let total = &self.streams[0];
+        let week = (now.end.plus_ms(-1).day() - 6) * 24;
+        let (hours, start, account) = match w {
+            2 => (WEEK_HOURS, Timestamp::of_hour(week), self.since(total, now, week)),
+            1 => (24, now.start(2), self.window(total, now, 2)),
+            _ => (1, now.start(0), self.window(total, now, 0)),
         };
+        let excess = account.observed - account.expected;
+        let beyond = bytes.min(excess.max(profile.moved_share * bytes));
         let first_seen = novelty.map(|n| Timestamp::of_minute(n.first_minute));
-        let share = if day_scale > 0.0 { bytes / day_scale } else { 0.0 };
+        let share = if day_scale > 0.0 { beyond / day_scale } else { 0.0 };
         let score = (share.max(NEW_SHARE_MIN) / NEW_SHARE_MIN).ln();
         TestReading {
             window_hours: hours as f64,

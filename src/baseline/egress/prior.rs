@@ -2,7 +2,7 @@
 //! stand on it.
 use std::sync::{Arc, LazyLock};
 
-use crate::stats::tail::{KNOTS, TailCurve};
+use crate::stats::tail::{DECADES, KNOTS, TailCurve};
 
 /// Tests, in their fixed order.
 pub const TESTS: usize = 10;
@@ -119,7 +119,8 @@ fn parse(text: &str) -> EgressPrior {
 fn coarse() -> EgressPrior {
     let mut knots = [0.0f32; KNOTS];
     for (i, k) in knots.iter_mut().enumerate() {
-        let ln_survival = -2.0 * std::f32::consts::LN_10 * i as f32 / (KNOTS - 1) as f32;
+        let ln_survival =
+            -(DECADES as f32) * std::f32::consts::LN_10 * i as f32 / (KNOTS - 1) as f32;
         *k = (-ln_survival - std::f32::consts::LN_2) / 5.0f32.ln();
     }
     let curve = TailCurve { knots, mean_excess: 1.0 };

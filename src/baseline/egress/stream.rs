@@ -6,8 +6,8 @@ use crate::profile::EgressProfile;
 
 /// Closed hours kept: today, the fortnight before (recurrence) and the windows.
 pub(crate) const HOURS_KEPT: usize = 15 * 24;
-/// Predicted hours kept: the 72 of the evidence and tomorrow's.
-pub(crate) const PREDICTED_KEPT: usize = 96;
+/// Predicted hours kept: the week of the longest window, and tomorrow's.
+pub(crate) const PREDICTED_KEPT: usize = 8 * 24;
 /// Closed ten-minute cells kept: one hour.
 pub(crate) const SLOTS_KEPT: usize = 6;
 /// Smallest expectation of an hour, in response sizes: about one response in three weeks, so that

@@ -98,13 +98,21 @@ fn stream((bytes, squares, count): (u64, u64, u64)) -> StreamSums {
 
 impl From<&Cell> for CellV1 {
     fn from(c: &Cell) -> CellV1 {
-        let rows = |rows: &[(u64, CallerKey, CallerRow)]| rows.iter().map(|(r, k, v)| (*r, k.into(), v.into())).collect();
+        let rows = |rows: &[(u64, CallerKey, CallerRow)]| {
+            rows.iter().map(|(r, k, v)| (*r, k.into(), v.into())).collect()
+        };
         let [query, point, feed] = &c.streams;
         CellV1 {
             streams: [sums(query), sums(point), sums(feed), sums(&c.change_feed)],
             callers: rows(&c.callers),
             pools: rows(&c.pools),
-            counts: [c.overflow_requests, c.requests, c.throttled, c.bad_requests, c.key_operations_dropped],
+            counts: [
+                c.overflow_requests,
+                c.requests,
+                c.throttled,
+                c.bad_requests,
+                c.key_operations_dropped,
+            ],
             categories: c.categories,
             key_operations: c.key_operations.iter().map(Into::into).collect(),
             api: c.api.as_ref().map(|c| Box::new((&**c).into())),
@@ -124,7 +132,8 @@ impl CellV1 {
             rows.into_iter().map(|(r, k, v)| Some((r, k.restore()?, v.restore()?))).collect()
         };
         let [query, point, feed, change] = self.streams;
-        let [overflow_requests, requests, throttled, bad_requests, key_operations_dropped] = self.counts;
+        let [overflow_requests, requests, throttled, bad_requests, key_operations_dropped] =
+            self.counts;
         let nested = |cell: Option<Box<CellV1>>| match cell {
             Some(cell) => cell.restore().map(|c| Some(Box::new(c))),
             None => Some(None),
@@ -139,7 +148,11 @@ impl CellV1 {
             throttled,
             bad_requests,
             categories: self.categories,
-            key_operations: self.key_operations.into_iter().map(KeyOperationV1::restore).collect::<Option<_>>()?,
+            key_operations: self
+                .key_operations
+                .into_iter()
+                .map(KeyOperationV1::restore)
+                .collect::<Option<_>>()?,
             key_operations_dropped,
             api: nested(self.api)?,
             aggregate: nested(self.aggregate)?,
@@ -194,7 +207,14 @@ fn restore_set<T: Ord + Clone, const K: usize>(s: SetV1<T>) -> SmallestSet<T, K>
 impl From<&CallerRow> for CallerRowV1 {
     fn from(r: &CallerRow) -> CallerRowV1 {
         CallerRowV1 {
-            counts: [r.requests, r.authenticated, r.refused, r.data_reads, r.structure_reads, r.deletes],
+            counts: [
+                r.requests,
+                r.authenticated,
+                r.refused,
+                r.data_reads,
+                r.structure_reads,
+                r.deletes,
+            ],
             bytes: (r.bytes, r.bytes_max),
             first: (r.first.0.0, r.first.1),
             last: (r.last.0.0, r.last.1),
