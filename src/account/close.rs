@@ -16,8 +16,6 @@ use crate::detect::{AlertKind, Finding, egress, geo, key_principal, suspicious_i
 use crate::severity;
 use crate::time::{DAY_MS, Timestamp};
 
-/// Findings of the last day that are kept to tell companions.
-const RECENT_FINDINGS_MAX: usize = 16;
 /// Egress tests by lane, in the order of the tests: T 1/6/24 h, Q, LO 1/6/24 h, N 1 h/24 h/7 d.
 const EGRESS_LANES: [SurpriseLane; 10] = [
     SurpriseLane::EgressHour,
@@ -256,10 +254,10 @@ impl AccountModel {
         finding.companions = self.recent.iter().filter(|(kind, _)| *kind != finding.kind).copied().collect();
         let Some(grade) = severity::grade(&finding, &cx.profile.severity) else { return false };
         let (kind, at) = (finding.kind, finding.decided);
-        match self.recent.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, known)) => *known = (*known).max(at),
-            None if self.recent.len() < RECENT_FINDINGS_MAX => self.recent.push((kind, at)),
-            None => {}
+        if let Some((_, known)) = self.recent.iter_mut().find(|(known, _)| *known == kind) {
+            *known = (*known).max(at);
+        } else {
+            self.recent.push((kind, at));
         }
         self.recent.sort_by_key(|(kind, at)| (*at, *kind));
         if kind != AlertKind::GeoAnomaly {

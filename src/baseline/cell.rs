@@ -413,6 +413,12 @@ impl Cell {
         self.callers.iter().chain(&self.pools).map(|(_, k, r)| (k, r))
     }
 
+    /// Categories seen, over all lanes.
+    pub fn category_bits(&self) -> u16 {
+        let lanes = self.api.iter().chain(&self.aggregate);
+        lanes.fold(self.categories, |bits, cell| bits | cell.category_bits())
+    }
+
     /// Total egress of the three streams.
     pub fn total(&self) -> StreamSums {
         let mut total = StreamSums::default();

@@ -50,7 +50,7 @@ pub fn intel_view(
     let mut statuses = Vec::new();
     for path in &intel.databases {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read the address database {}", path.display()))?;
-        builder = builder.database(path.display().to_string(), bytes);
+        builder = builder.database(&path.display().to_string(), bytes);
     }
     if !intel.service_tags.as_os_str().is_empty() {
         let path = &intel.service_tags;
@@ -73,7 +73,7 @@ pub fn intel_view(
         statuses.push(status);
     }
     for (name, kind, text) in extra {
-        let (list, status) = feeds::load_bytes(name, Path::new(name), *kind, text.as_bytes())?;
+        let (list, status) = feeds::load_bytes(name, name, *kind, text.as_bytes())?;
         builder = builder.list(list);
         statuses.push(status);
     }

@@ -7,24 +7,26 @@ use super::Exit;
 use super::args::{ColorChoice, Explain};
 use super::common;
 use super::style::{Role, Ui, out};
-use crate::alert::explain::{self, AlertView, Glyphs, Lookup};
+use crate::alert::explain::{self, Glyphs, Lookup};
 use crate::detect::Severity;
 use crate::store::keys;
 
 /// Runs it.
 pub fn run(args: &Explain, color: ColorChoice) -> anyhow::Result<Exit> {
     let lines = lines(args)?;
-    let line = match explain::find(lines.iter().map(String::as_str), &args.alert_id) {
-        Lookup::Found(line) => line,
-        Lookup::Ambiguous(ids) => bail!("`{}` fits {} alerts: {}; give more digits", args.alert_id, ids.len(), ids.join(", ")),
-        Lookup::Missing => bail!("no alert begins with `{}` in {}", args.alert_id, place(args)),
+    let view = match explain::find(lines.iter().map(String::as_str), &args.alert_id) {
+        Lookup::One(view) => view,
+        Lookup::Several(ids) => bail!("`{}` fits {} alerts: {}; give more digits", args.alert_id, ids.len(), ids.join(", ")),
+        Lookup::None => bail!("no alert begins with `{}` in {}", args.alert_id, place(args)),
+        Lookup::Broken(cause) => bail!("the alert in {} cannot be told: {cause}", place(args)),
     };
     if args.json {
-        out(line.trim_end());
+        // The newest line of the id that was found.
+        let newest = lines.iter().rev().find(|line| line.contains(&view.id));
+        out(newest.map_or("", |line| line.trim_end()));
         return Ok(Exit::Done);
     }
     let ui = Ui::stdout(color);
-    let view = AlertView::read(line)?;
     let glyphs = if ui.unicode { Glyphs::Unicode } else { Glyphs::Ascii };
     for line in explain::render(&view, glyphs) {
         let painted: String = line.0.iter().map(|span| ui.paint(role(span.role), &span.text)).collect();

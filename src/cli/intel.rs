@@ -24,7 +24,11 @@ pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
         out(&json!({"base": base, "databases": databases, "feeds": feeds}).to_string());
         return Ok(Exit::Done);
     }
-    out(&format!("address data   built in, {} ({} ranges), {}", base.date, words::count(base.ranges() as f64), base.licence()));
+    let ranges = words::count((base.ranges_v4 + base.ranges_v6) as f64);
+    out(&format!("address data   built in, of {}, {ranges} ranges", base.date));
+    for source in &base.sources {
+        out(&format!("               {} {}, {}, {}", source.package, source.version, source.licence, source.attribution));
+    }
     for database in &config.intel.databases {
         out(&format!("               {} answers first", database.display()));
     }
@@ -46,7 +50,7 @@ pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
         table.row(vec![
             visible(&feed.name),
             feed.kind.as_str().to_owned(),
-            feed.format.as_str().to_owned(),
+            feed.format.map_or("unread", |f| f.as_str()).to_owned(),
             feed.entries.to_string(),
             feed.dropped.total().to_string(),
             feed.age_ms(now).map_or_else(|| "no dates".to_owned(), age),
@@ -66,7 +70,7 @@ fn feed_json(feed: &FeedStatus, now: Timestamp) -> serde_json::Value {
     json!({
         "name": &*feed.name,
         "kind": feed.kind.as_str(),
-        "format": feed.format.as_str(),
+        "format": feed.format.map(|f| f.as_str()),
         "entries": feed.entries,
         "dropped": {"private": d.private, "reserved": d.reserved, "too_wide": d.too_wide, "revoked": d.revoked, "unsupported": d.unsupported},
         "age_hours": feed.age_ms(now).map(|ms| ms / HOUR_MS),

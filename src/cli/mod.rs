@@ -4,6 +4,7 @@ pub mod args;
 mod check_config;
 mod common;
 mod explain;
+mod fleet;
 mod intel;
 mod model;
 mod progress;

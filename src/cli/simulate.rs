@@ -7,7 +7,7 @@ use super::Exit;
 use super::args::{ColorChoice, Simulate};
 use super::progress::{Progress, rate};
 use super::style::{Ui, say};
-use crate::simulate::{self, FleetOptions, azure};
+use crate::simulate::{self, FleetOptions};
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Runs it.
@@ -30,7 +30,7 @@ pub fn run(args: &Simulate, color: ColorChoice) -> anyhow::Result<Exit> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut progress = Progress::start(Ui::stderr(color), "simulate", args.quiet, Arc::clone(&clock));
     let fleet = simulate::plan(options);
-    let summary = azure::write_azure(&fleet, &args.out, |records, share| {
+    let summary = simulate::write_azure(&fleet, &args.out, |records, share| {
         progress.update((share * 1000.0) as u64, 1000, records, Timestamp::MIN, "");
     })
     .with_context(|| format!("cannot write {}", args.out.display()))?;

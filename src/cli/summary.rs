@@ -1,9 +1,9 @@
 //! The summary at the end of a run.
 use std::path::Path;
 
+use super::fleet::{self, Fleet};
 use super::progress::rate;
 use super::style::{Role, Ui, say, visible};
-use crate::account::view::{self, Fleet};
 use crate::alert::words;
 use crate::detect::Severity;
 use crate::profile::Profile;
@@ -44,7 +44,7 @@ pub fn alert_letters(counts: &Counts) -> String {
 
 /// Prints it to standard error.
 pub fn print(ui: Ui, shown: &Shown<'_>, store: &dyn StateStore) -> anyhow::Result<()> {
-    let fleet = view::fleet(store)?;
+    let fleet = fleet::load(store, shown.profile)?;
     headline(ui, shown);
     alerts_table(ui, shown);
     accounts(ui, &fleet);
@@ -91,7 +91,7 @@ fn alerts_table(ui: Ui, shown: &Shown<'_>) {
 
 fn accounts(ui: Ui, fleet: &Fleet) {
     let states = fleet.states();
-    say(&format!("  accounts    {}: {states}", fleet.briefs.len()));
+    say(&format!("  accounts    {}: {states}", fleet.members.len()));
     let blind: Vec<String> = fleet.blind();
     if !blind.is_empty() {
         say(&format!("  blind       {}    {}", blind.join("; "), ui.paint(Role::Dim, "cosmoguard model coverage")));

@@ -174,9 +174,9 @@ impl Decoder {
             }
             Category::QueryRuntimeStatistics => Body::Query(Box::new(query::decode(cx, fields))),
             Category::ControlPlaneRequests => Body::Control(Box::new(control::decode(cx, fields))),
-            Category::PartitionKeyStatistics
+            other @ (Category::PartitionKeyStatistics
             | Category::PartitionKeyRUConsumption
-            | Category::Activity => Body::Coverage,
+            | Category::Activity) => Body::Coverage(other),
         };
         self.count_category(category);
         Ok(Decoded::Event(Event {

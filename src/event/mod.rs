@@ -64,7 +64,7 @@ pub enum Body {
     Activity(Box<ActivityOperation>),
     /// Categories that only count for coverage (`PartitionKeyStatistics`,
     /// `PartitionKeyRUConsumption`).
-    Coverage,
+    Coverage(Category),
 }
 
 /// The log category a record came from; drives `model coverage`.
@@ -132,7 +132,7 @@ impl Event {
             Body::Query(_) => Some(Category::QueryRuntimeStatistics),
             Body::Control(_) => Some(Category::ControlPlaneRequests),
             Body::Activity(_) => Some(Category::Activity),
-            Body::Coverage => None,
+            Body::Coverage(category) => Some(*category),
         }
     }
 }

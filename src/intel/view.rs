@@ -114,6 +114,16 @@ pub enum ListKind {
     Threat,
 }
 
+impl ListKind {
+    /// Word for output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ListKind::TorExit => "tor exits",
+            ListKind::Threat => "threats",
+        }
+    }
+}
+
 /// One entry that covers an address at a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListHit {

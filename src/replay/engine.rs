@@ -233,7 +233,7 @@ impl Engine {
         let watermark = self.watermark.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
         self.counts.note_event(&event);
-        if let Some(operation) = TenantOperation::of(&event, (*address).clone()) {
+        if let Some(operation) = TenantOperation::of(&event, &address) {
             self.operations.push((operation, watermark));
         }
         if event.account.is_some() {

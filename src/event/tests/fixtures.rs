@@ -80,7 +80,7 @@ fn documented_samples_of_every_category_decode() {
     let (events, counters) = outcome(fixture!("msdocs_cosmos_category_samples.repaired.jsonl"));
     assert_eq!((events.len(), counters.unknown_keys, counters.bad_addresses), (7, 0, 0));
     assert_eq!(counters.refused_total(), 0);
-    assert!(events.iter().any(|e| e.body == Body::Coverage));
+    assert!(events.iter().any(|e| matches!(e.body, Body::Coverage(_))));
     let (events, counters) = outcome(fixture!("msdocs_2017_dataplane_envelope.json"));
     assert_eq!((events.len(), counters.unknown_keys), (1, 0));
 }

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::IntelError;
@@ -20,7 +20,7 @@ const PORTAL: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/intel/portal_ips.csv"));
 
 /// What the shipped database is: written by its build script, shown by `intel status`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BaseManifest {
     /// Date of the data, `YYYY-MM-DD`.
     pub date: String,
@@ -28,12 +28,16 @@ pub struct BaseManifest {
     pub bytes: usize,
     /// SHA-256 of the unpacked database, hex.
     pub sha256: String,
+    /// Ranges of addresses, IPv4.
+    pub ranges_v4: u64,
+    /// Ranges of addresses, IPv6.
+    pub ranges_v6: u64,
     /// Where the data came from.
     pub sources: Vec<BaseSource>,
 }
 
 /// One package that the shipped database was built from.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BaseSource {
     /// Package name.
     pub package: String,

@@ -1,0 +1,80 @@
+//! Accounts as the store holds them.
+use crate::account::model::AccountModel;
+use crate::account::view::{self, Brief};
+use crate::event::Category;
+use crate::profile::Profile;
+use crate::store::schema::account;
+use crate::store::{StateStore, StoreError, keys};
+
+/// One account of a fleet.
+pub struct Member {
+    /// Its line.
+    pub brief: Brief,
+    /// Categories it sends.
+    pub categories: Vec<Category>,
+}
+
+/// All accounts that the store holds, ascending, and how many do not open.
+pub struct Fleet {
+    /// The accounts.
+    pub members: Vec<Member>,
+    /// Stored models that do not open.
+    pub damaged: usize,
+}
+
+/// Visits every stored model; returns how many do not open.
+pub fn each(store: &dyn StateStore, visit: &mut dyn FnMut(AccountModel)) -> Result<usize, StoreError> {
+    let mut damaged = 0;
+    store.scan(keys::ACCOUNT, &mut |_, sealed| {
+        match account::open(sealed) {
+            Ok(model) => visit(model),
+            Err(_) => damaged += 1,
+        }
+        true
+    })?;
+    Ok(damaged)
+}
+
+/// Reads them.
+pub fn load(store: &dyn StateStore, profile: &Profile) -> Result<Fleet, StoreError> {
+    let mut members = Vec::new();
+    let damaged = each(store, &mut |model| {
+        members.push(Member { brief: model.brief(profile), categories: model.categories().collect() });
+    })?;
+    Ok(Fleet { members, damaged })
+}
+
+impl Fleet {
+    /// `33 mature, 5 provisional, 2 learning`.
+    pub fn states(&self) -> String {
+        let mut parts = Vec::new();
+        for state in ["mature", "degraded", "provisional", "learning"] {
+            let count = self.members.iter().filter(|m| m.brief.state == state).count();
+            if count > 0 {
+                parts.push(format!("{count} {state}"));
+            }
+        }
+        if self.damaged > 0 {
+            parts.push(format!("{} damaged", self.damaged));
+        }
+        parts.join(", ")
+    }
+
+    /// What accounts are blind to, with how many: `7 send no Activity log: …`.
+    pub fn blind(&self) -> Vec<String> {
+        let mut counts: Vec<(view::Blindness, usize)> = Vec::new();
+        for blind in self.members.iter().flat_map(|m| view::blindness(&m.categories)) {
+            match counts.iter_mut().find(|(known, _)| *known == blind) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((blind, 1)),
+            }
+        }
+        counts.into_iter().map(|(b, n)| format!("{n} send no {}: {} not judged", b.missing, b.blind)).collect()
+    }
+
+    /// Hours without logs, and on how many accounts.
+    pub fn gaps(&self) -> (u32, usize) {
+        let gaps = self.members.iter().map(|m| m.brief.gap_hours).filter(|h| *h > 0);
+        (gaps.clone().sum(), gaps.count())
+    }
+}

@@ -1,0 +1,161 @@
+//! `cosmoguard model list|show|coverage`.
+use anyhow::bail;
+
+use super::args::{ModelCoverage, ModelList, ModelShow};
+use super::style::{out, visible};
+use super::table::{Align, Table};
+use super::{Exit, common, fleet};
+use crate::account::model::AccountModel;
+use crate::account::view::{self, Detail, Share};
+use crate::alert::words;
+use crate::ids::AccountId;
+use crate::store::schema::{account, run};
+use crate::store::{StateStore, keys};
+
+/// `model list`.
+pub fn list(args: &ModelList) -> anyhow::Result<Exit> {
+    let profile = common::configuration(None)?.config.profile;
+    let opened = common::existing_store(&args.data.data_dir)?;
+    let fleet = fleet::load(opened.store.as_ref(), &profile)?;
+    if args.data.json {
+        for member in &fleet.members {
+            out(&serde_json::to_string(&member.brief)?);
+        }
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&[
+        ("account", Align::Left),
+        ("state", Align::Left),
+        ("days", Align::Right),
+        ("records", Align::Right),
+        ("late", Align::Right),
+        ("gaps h", Align::Right),
+        ("model", Align::Right),
+        ("last record", Align::Left),
+    ]);
+    for b in fleet.members.iter().map(|m| &m.brief) {
+        table.row(vec![
+            visible(&b.account),
+            b.state.to_owned(),
+            words::number(b.age_days),
+            words::count(b.records as f64),
+            words::count(b.late_records as f64),
+            b.gap_hours.to_string(),
+            words::bytes(b.bytes as f64),
+            b.last_record.clone(),
+        ]);
+    }
+    table.lines().iter().for_each(|line| out(line));
+    out(&format!("\n  {} accounts: {}", fleet.members.len(), fleet.states()));
+    Ok(Exit::Done)
+}
+
+/// The stored model of an account, or an error that helps.
+pub fn load(store: &dyn StateStore, name: &str) -> anyhow::Result<AccountModel> {
+    let id = AccountId::parse(name);
+    if let Some(sealed) = store.get(&keys::account(&id))? {
+        return Ok(account::open(&sealed)?);
+    }
+    let mut known = Vec::new();
+    store.scan(keys::ACCOUNT, &mut |key, _| {
+        known.push(String::from_utf8_lossy(&key[keys::ACCOUNT.len()..]).into_owned());
+        true
+    })?;
+    let short = |k: &str| k.strip_prefix("public/").unwrap_or(k).to_owned();
+    let nearest = known.iter().map(|k| (strsim::damerau_levenshtein(&short(k), name), short(k))).min();
+    match nearest {
+        Some((_, near)) => bail!("no account `{name}` among {} known; nearest is `{near}`, `cosmoguard model list` lists all", known.len()),
+        None => bail!("no accounts yet; run `cosmoguard replay PATH --data-dir DIR` first"),
+    }
+}
+
+/// `model show`.
+pub fn show(args: &ModelShow) -> anyhow::Result<Exit> {
+    let profile = common::configuration(None)?.config.profile;
+    let opened = common::existing_store(&args.data.data_dir)?;
+    let store = opened.store.as_ref();
+    let model = load(store, &args.account)?;
+    let state = run::load(store, profile.time.lateness_minutes * crate::time::MINUTE_MS)?;
+    let priors = state.priors.before(model.now().day());
+    let detail = model.detail(&profile, priors);
+    if args.data.json {
+        out(&serde_json::to_string_pretty(&detail)?);
+    } else {
+        print(&detail);
+    }
+    Ok(Exit::Done)
+}
+
+fn line(label: &str, text: &str) {
+    out(&format!("{label:<16} {text}"));
+}
+
+fn print(d: &Detail) {
+    let b = &d.brief;
+    out(&format!("{} ({} cloud)", visible(&b.account), d.cloud));
+    line("state", &format!("{}, {} since the first record, last {}", b.state, words::days(b.age_days), b.last_record));
+    line("records", &format!("{}, {} late, {} gap hours in four weeks", words::count(b.records as f64), b.late_records, b.gap_hours));
+    line("categories", &b.categories.join(", "));
+    for m in &d.maturity {
+        line("", &format!("{}: {}, {} active days", m.facet, m.state, m.active_days));
+    }
+    let list = |shares: &[Share]| shares.iter().map(|s| format!("{} {}", visible(&s.value), words::percent(s.share))).collect::<Vec<_>>().join(", ");
+    line("areas", &list(&d.areas));
+    line("networks", &list(&d.networks));
+    line("clients", &list(&d.clients));
+    let principals: Vec<String> = d.key_principals.iter().map(|p| format!("{} on {} days, last {}", visible(if p.name.is_empty() { &p.principal } else { &p.name }), p.days, &p.last_seen[..10.min(p.last_seen.len())])).collect();
+    line("keys read by", if principals.is_empty() { "nobody so far" } else { "" });
+    principals.iter().for_each(|p| line("", p));
+    let volume = |v: &[Option<f64>; 3]| {
+        let at = |q: Option<f64>| q.map_or_else(|| "unknown".to_owned(), words::bytes);
+        format!("median {}, 95 % {}, 99 % {}", at(v[0]), at(v[1]), at(v[2]))
+    };
+    line("an hour", &volume(&d.hourly_volume));
+    line("a response", &format!("{} (largest of a minute)", volume(&d.response)));
+    if !d.egress_hours.is_empty() {
+        out("");
+        let mut table = Table::new(&[("hour (UTC)", Align::Left), ("usual", Align::Left), ("Low from", Align::Right)]);
+        for h in &d.egress_hours {
+            table.row(vec![h.hour.clone(), words::byte_range(h.quantiles[0], h.quantiles[2]), h.low_from.map_or_else(|| "-".to_owned(), words::bytes)]);
+        }
+        table.lines().iter().for_each(|l| out(l));
+        out("");
+    }
+    line("memory", &format!("{} in all", words::bytes(b.bytes as f64)));
+    for (facet, bytes) in &d.bytes_by_facet {
+        line("", &format!("{facet:<12} {}", words::bytes(*bytes as f64)));
+    }
+}
+
+/// `model coverage`.
+pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
+    let profile = common::configuration(None)?.config.profile;
+    let opened = common::existing_store(&args.data.data_dir)?;
+    let store = opened.store.as_ref();
+    let mut members = fleet::load(store, &profile)?.members;
+    if let Some(name) = &args.account {
+        let wanted = load(store, name)?.id().to_string();
+        members.retain(|m| m.brief.account == wanted);
+    }
+    if args.data.json {
+        for m in &members {
+            let line = serde_json::json!({"account": m.brief.account, "categories": m.brief.categories, "blind": view::blindness(&m.categories)});
+            out(&line.to_string());
+        }
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&[("account", Align::Left), ("sends", Align::Left), ("blind to", Align::Left)]);
+    let mut missing: Vec<view::Blindness> = Vec::new();
+    for m in &members {
+        let blind = view::blindness(&m.categories);
+        let words: Vec<&str> = blind.iter().map(|b| b.missing).collect();
+        let blind_to = if words.is_empty() { "nothing".to_owned() } else { format!("no {}", words.join(", no ")) };
+        table.row(vec![visible(&m.brief.account), m.brief.categories.join(", "), blind_to]);
+        missing.extend(blind.into_iter().filter(|b| !missing.contains(b)).collect::<Vec<_>>());
+    }
+    table.lines().iter().for_each(|l| out(l));
+    for blind in &missing {
+        out(&format!("\nwithout {}: {} not judged. Switch it on with\n  {}", blind.missing, blind.blind, blind.command));
+    }
+    Ok(Exit::Done)
+}
