@@ -17,8 +17,8 @@
 use cosmoguard::baseline::cell::Cell;
 use cosmoguard::baseline::egress::prior::{SCALED, TEST_NAMES, TESTS};
 use cosmoguard::baseline::egress::{EgressBaseline, EgressContribution, EgressPrior};
-use cosmoguard::baseline::tempo::HourStatus;
 use cosmoguard::baseline::prior::Priors;
+use cosmoguard::baseline::tempo::HourStatus;
 use cosmoguard::detect::Severity;
 use cosmoguard::detect::egress::{Subject, judge};
 use cosmoguard::event::{

@@ -2,7 +2,9 @@
 //! judge, grade, then teach.
 use std::sync::Arc;
 
-use super::message::{Context, Graded, HourRecord, Outcome, SURPRISE_LANES, SurpriseLane, surprise_code};
+use super::message::{
+    Context, Graded, HourRecord, Outcome, SURPRISE_LANES, SurpriseLane, surprise_code,
+};
 use super::model::AccountModel;
 use crate::baseline::cell::Cell;
 use crate::baseline::egress::EgressObservation;
@@ -104,11 +106,21 @@ impl AccountModel {
             key_operation_near: !cell.key_operations.is_empty() || self.had_key_finding(now),
             high_per_day: high(kind),
         };
-        let mut findings = tor::judge_uses(&uses, minute, &self.listed, &context(AlertKind::TorAnomaly));
-        findings.extend(suspicious_ip::judge_uses(&uses, minute, &self.listed, &context(AlertKind::SuspiciousIp)));
+        let mut findings =
+            tor::judge_uses(&uses, minute, &self.listed, &context(AlertKind::TorAnomaly));
+        findings.extend(suspicious_ip::judge_uses(
+            &uses,
+            minute,
+            &self.listed,
+            &context(AlertKind::SuspiciousIp),
+        ));
         self.listed.learn(minute, &uses, &cx.profile.location);
         for finding in findings {
-            let lane = if finding.kind == AlertKind::TorAnomaly { SurpriseLane::Tor } else { SurpriseLane::Listed };
+            let lane = if finding.kind == AlertKind::TorAnomaly {
+                SurpriseLane::Tor
+            } else {
+                SurpriseLane::Listed
+            };
             self.note_surprise(lane, finding.test.p);
             self.raise(finding, cx, out);
         }
@@ -158,11 +170,14 @@ impl AccountModel {
         out: &mut Outcome,
     ) {
         let keys = &cx.profile.keys;
-        let observations: Vec<KeyObservation> = self.principals.assess(minute, cell, directory, keys);
+        let observations: Vec<KeyObservation> =
+            self.principals.assess(minute, cell, directory, keys);
         for observation in &observations {
             self.note_surprise(SurpriseLane::KeyPrincipal, observation.p);
         }
-        for finding in key_principal::judge(&observations, &self.id, self.resource_id.as_ref(), keys) {
+        for finding in
+            key_principal::judge(&observations, &self.id, self.resource_id.as_ref(), keys)
+        {
             self.raise(finding, cx, out);
         }
     }
@@ -244,14 +259,17 @@ impl AccountModel {
 
     fn had_key_finding(&self, now: Timestamp) -> bool {
         let day_ago = now.plus_ms(-DAY_MS);
-        self.recent.iter().any(|(kind, at)| *kind == AlertKind::SuspiciousPrincipal && *at >= day_ago)
+        self.recent
+            .iter()
+            .any(|(kind, at)| *kind == AlertKind::SuspiciousPrincipal && *at >= day_ago)
     }
 
     /// Grades a finding; if it is worth an alert, numbers it, tells the others, and passes it on.
     fn raise(&mut self, mut finding: Finding, cx: &Context, out: &mut Outcome) -> bool {
         let day_ago = finding.decided.plus_ms(-DAY_MS);
         self.recent.retain(|(_, at)| *at >= day_ago);
-        finding.companions = self.recent.iter().filter(|(kind, _)| *kind != finding.kind).copied().collect();
+        finding.companions =
+            self.recent.iter().filter(|(kind, _)| *kind != finding.kind).copied().collect();
         let Some(grade) = severity::grade(&finding, &cx.profile.severity) else { return false };
         let (kind, at) = (finding.kind, finding.decided);
         if let Some((_, known)) = self.recent.iter_mut().find(|(known, _)| *known == kind) {

@@ -91,7 +91,11 @@ impl AccountModel {
     }
 
     /// Applies events in stream order.
-    pub fn apply<'a>(&mut self, events: impl IntoIterator<Item = &'a Routed>, cx: &Context) -> Outcome {
+    pub fn apply<'a>(
+        &mut self,
+        events: impl IntoIterator<Item = &'a Routed>,
+        cx: &Context,
+    ) -> Outcome {
         let mut out = Outcome::default();
         for routed in events {
             if routed.watermark > self.watermark {
@@ -138,7 +142,8 @@ impl AccountModel {
 
     /// Bytes the model takes, heap included.
     pub fn bytes(&self) -> usize {
-        size_of::<AccountModel>() + self.bytes_by_facet().iter().map(|(_, bytes)| bytes).sum::<usize>()
+        size_of::<AccountModel>()
+            + self.bytes_by_facet().iter().map(|(_, bytes)| bytes).sum::<usize>()
     }
 
     /// Heap bytes by facet.
@@ -156,11 +161,16 @@ impl AccountModel {
 
     /// What remains to do when the watermark moves on.
     fn pending(&self, cx: &Context) -> Pending {
-        if !self.open.is_empty() || self.slot_open || self.principals.next_due(&cx.profile.keys).is_some() {
+        if !self.open.is_empty()
+            || self.slot_open
+            || self.principals.next_due(&cx.profile.keys).is_some()
+        {
             return Pending::Cells;
         }
         match self.clock {
-            Some(clock) if clock < self.last_day_end() => Pending::DayEnd(Timestamp::of_minute(self.last_day_end())),
+            Some(clock) if clock < self.last_day_end() => {
+                Pending::DayEnd(Timestamp::of_minute(self.last_day_end()))
+            }
             _ => Pending::Nothing,
         }
     }
@@ -246,7 +256,9 @@ impl AccountModel {
 /// it is known whether single requests cover the same time.
 fn cell_minute(event: &Event) -> i64 {
     let ends = match &event.body {
-        Body::Request(r) if r.interval_ms > 0 => event.time.plus_ms((r.interval_ms - MINUTE_MS).clamp(0, DAY_MS)),
+        Body::Request(r) if r.interval_ms > 0 => {
+            event.time.plus_ms((r.interval_ms - MINUTE_MS).clamp(0, DAY_MS))
+        }
         _ => event.time,
     };
     ends.minute()
@@ -270,7 +282,11 @@ pub(super) fn add(cell: &mut Cell, event: &Event, address: &AddressInfo) {
     }
 }
 
-fn key_operation(event: &Event, operation: &ActivityOperation, address: &AddressInfo) -> Option<KeyOperation> {
+fn key_operation(
+    event: &Event,
+    operation: &ActivityOperation,
+    address: &AddressInfo,
+) -> Option<KeyOperation> {
     let credential = operation.credential.filter(|c| c.is_cosmos())?;
     Some(KeyOperation {
         time: event.time,

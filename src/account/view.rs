@@ -123,13 +123,19 @@ fn shares(values: Vec<(String, f64)>) -> Vec<Share> {
 }
 
 fn named(facet: &'static str, m: Maturity) -> FacetMaturity {
-    FacetMaturity { facet, state: m.state.as_str(), age_days: m.age_days, active_days: m.active_days }
+    FacetMaturity {
+        facet,
+        state: m.state.as_str(),
+        age_days: m.age_days,
+        active_days: m.active_days,
+    }
 }
 
 impl AccountModel {
     /// The newest event time that the model has closed or holds open.
     pub fn now(&self) -> Timestamp {
-        let newest = self.open.keys().next_back().copied().unwrap_or(i64::MIN).max(self.last_minute);
+        let newest =
+            self.open.keys().next_back().copied().unwrap_or(i64::MIN).max(self.last_minute);
         if newest == i64::MIN { Timestamp(0) } else { Timestamp::of_minute(newest) }
     }
 
@@ -175,7 +181,10 @@ impl AccountModel {
     /// Categories that the account has sent.
     pub fn categories(&self) -> impl Iterator<Item = Category> + '_ {
         let open = self.open.values().fold(0, |bits, cell| bits | cell.category_bits());
-        self.tempo.coverage().filter(move |(c, last)| last.is_some() || open & c.bit() != 0).map(|(c, _)| c)
+        self.tempo
+            .coverage()
+            .filter(move |(c, last)| last.is_some() || open & c.bit() != 0)
+            .map(|(c, _)| c)
     }
 
     /// `model show`.
@@ -215,7 +224,8 @@ impl AccountModel {
 
     fn usual_day(&self, profile: &Profile, priors: &Priors) -> Vec<EgressHour> {
         let Some(clock) = self.clock else { return Vec::new() };
-        let limits = severity::limits_per_day(crate::detect::AlertKind::DataExfiltration, &profile.severity);
+        let limits =
+            severity::limits_per_day(crate::detect::AlertKind::DataExfiltration, &profile.severity);
         let day = clock.div_euclid(1440) * 24;
         let hours = (day..day + 24).map(|hour| {
             let band = self.egress.hour_band(hour, limits, priors, &profile.egress);

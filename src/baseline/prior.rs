@@ -24,12 +24,17 @@ pub struct Contribution {
 impl Priors {
     /// The priors of the midnight that begins `day`, from the accounts' contributions in account
     /// order.
-    pub fn from_contributions<'a>(day: i64, contributions: impl Iterator<Item = &'a Contribution> + Clone) -> Priors {
+    pub fn from_contributions<'a>(
+        day: i64,
+        contributions: impl Iterator<Item = &'a Contribution> + Clone,
+    ) -> Priors {
         let volumes: Vec<_> = contributions.clone().filter_map(|c| c.egress.clone()).collect();
         Priors {
             day,
             egress: super::egress::EgressPrior::from_contributions(&volumes),
-            location: super::location::LocationPrior::fit(contributions.filter_map(|c| c.location.as_ref())),
+            location: super::location::LocationPrior::fit(
+                contributions.filter_map(|c| c.location.as_ref()),
+            ),
         }
     }
 }

@@ -14,7 +14,13 @@ use crate::time::Timestamp;
 ///   cosmoguard replay ./my-logs --alerts alerts.jsonl --data-dir ./guard
 ///   cosmoguard explain 7f3a91c2
 #[derive(Debug, Parser)]
-#[command(name = "cosmoguard", version, max_term_width = 100, disable_help_subcommand = true, verbatim_doc_comment)]
+#[command(
+    name = "cosmoguard",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    verbatim_doc_comment
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -296,13 +302,15 @@ pub struct Simulate {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "not a time; write 2026-11-13 or 2026-11-13T03:00Z (UTC)".to_owned())
+    Timestamp::parse(text)
+        .ok_or_else(|| "not a time; write 2026-11-13 or 2026-11-13T03:00Z (UTC)".to_owned())
 }
 
 /// `15m`, `2h`, `1d` → minutes.
 fn minutes(text: &str) -> Result<i64, String> {
     let wrong = || "not a duration; write 15m, 2h or 1d".to_owned();
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (digits, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: i64 = digits.parse().map_err(|_| wrong())?;
     let factor = match unit {
         "m" | "min" => 1,
@@ -310,7 +318,9 @@ fn minutes(text: &str) -> Result<i64, String> {
         "d" => 1440,
         _ => return Err(wrong()),
     };
-    Some(number.saturating_mul(factor)).filter(|m| *m <= 2 * 1440).ok_or_else(|| "at most 2d of lateness: Azure delivers nothing later".to_owned())
+    Some(number.saturating_mul(factor))
+        .filter(|m| *m <= 2 * 1440)
+        .ok_or_else(|| "at most 2d of lateness: Azure delivers nothing later".to_owned())
 }
 
 #[cfg(test)]

@@ -12,14 +12,18 @@ use crate::severity;
 pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
     let resolved = common::configuration(args.config.as_deref())?;
     let days = f64::from(args.accounts) * 7.0;
-    let [low, medium, high] = severity::expected_false_alerts(&resolved.config.profile.severity, days);
+    let [low, medium, high] =
+        severity::expected_false_alerts(&resolved.config.profile.severity, days);
     if args.json {
         let values: serde_json::Map<String, serde_json::Value> = resolved
             .values
             .iter()
-            .map(|(key, value, origin)| (key.clone(), json!({"value": value, "source": origin.to_string()})))
+            .map(|(key, value, origin)| {
+                (key.clone(), json!({"value": value, "source": origin.to_string()}))
+            })
             .collect();
-        let expected = json!({"accounts": args.accounts, "high": high, "medium": medium, "low": low});
+        let expected =
+            json!({"accounts": args.accounts, "high": high, "medium": medium, "low": low});
         out(&json!({"values": values, "expected_false_alerts_a_week": expected}).to_string());
         return Ok(Exit::Done);
     }

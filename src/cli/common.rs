@@ -49,12 +49,14 @@ pub fn intel_view(
     let mut builder = IntelView::builder();
     let mut statuses = Vec::new();
     for path in &intel.databases {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read the address database {}", path.display()))?;
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("cannot read the address database {}", path.display()))?;
         builder = builder.database(&path.display().to_string(), bytes);
     }
     if !intel.service_tags.as_os_str().is_empty() {
         let path = &intel.service_tags;
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read the service tags {}", path.display()))?;
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("cannot read the service tags {}", path.display()))?;
         builder = builder.service_tags(bytes);
     }
     for network in &intel.trusted_networks {
@@ -89,16 +91,20 @@ pub struct Opened {
 
 /// Opens the store in `data_dir`, or a temporary one.
 pub fn open_store(data_dir: Option<&Path>) -> anyhow::Result<Opened> {
-    let temporary = match data_dir {
-        Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("cosmoguard-").tempdir().context("cannot make a temporary store; set TMPDIR to a folder with free space")?),
-    };
+    let temporary =
+        match data_dir {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("cosmoguard-").tempdir().context(
+                "cannot make a temporary store; set TMPDIR to a folder with free space",
+            )?),
+        };
     let dir = match (data_dir, &temporary) {
         (Some(dir), _) => dir.join("state"),
         (None, Some(temporary)) => temporary.path().join("state"),
         (None, None) => bail!("no place for a store"),
     };
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+    std::fs::create_dir_all(&dir)
+        .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
     let store: Arc<dyn StateStore> = Arc::new(SledStore::open(&dir)?);
     Ok(Opened { store, _temporary: temporary })
 }
@@ -106,7 +112,11 @@ pub fn open_store(data_dir: Option<&Path>) -> anyhow::Result<Opened> {
 /// Opens a store that must exist.
 pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
     if !data_dir.join("state").is_dir() {
-        bail!("no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`", data_dir.display(), data_dir.display());
+        bail!(
+            "no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`",
+            data_dir.display(),
+            data_dir.display()
+        );
     }
     open_store(Some(data_dir))
 }

@@ -16,7 +16,12 @@ pub fn run(args: &Explain, color: ColorChoice) -> anyhow::Result<Exit> {
     let lines = lines(args)?;
     let view = match explain::find(lines.iter().map(String::as_str), &args.alert_id) {
         Lookup::One(view) => view,
-        Lookup::Several(ids) => bail!("`{}` fits {} alerts: {}; give more digits", args.alert_id, ids.len(), ids.join(", ")),
+        Lookup::Several(ids) => bail!(
+            "`{}` fits {} alerts: {}; give more digits",
+            args.alert_id,
+            ids.len(),
+            ids.join(", ")
+        ),
         Lookup::None => bail!("no alert begins with `{}` in {}", args.alert_id, place(args)),
         Lookup::Broken(cause) => bail!("the alert in {} cannot be told: {cause}", place(args)),
     };
@@ -29,7 +34,8 @@ pub fn run(args: &Explain, color: ColorChoice) -> anyhow::Result<Exit> {
     let ui = Ui::stdout(color);
     let glyphs = if ui.unicode { Glyphs::Unicode } else { Glyphs::Ascii };
     for line in explain::render(&view, glyphs) {
-        let painted: String = line.0.iter().map(|span| ui.paint(role(span.role), &span.text)).collect();
+        let painted: String =
+            line.0.iter().map(|span| ui.paint(role(span.role), &span.text)).collect();
         out(painted.trim_end());
     }
     Ok(Exit::Done)
@@ -51,8 +57,12 @@ fn lines(args: &Explain) -> anyhow::Result<Vec<String>> {
         return Ok(lines);
     }
     let path = &args.alerts;
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("cannot read {}; name the file with --alerts, or the models with --data-dir", path.display()))?;
+    let file = std::fs::File::open(path).with_context(|| {
+        format!(
+            "cannot read {}; name the file with --alerts, or the models with --data-dir",
+            path.display()
+        )
+    })?;
     let lines: Result<Vec<String>, _> = std::io::BufReader::new(file).lines().collect();
     lines.with_context(|| format!("cannot read {}", path.display()))
 }

@@ -23,7 +23,10 @@ pub struct Fleet {
 }
 
 /// Visits every stored model; returns how many do not open.
-pub fn each(store: &dyn StateStore, visit: &mut dyn FnMut(AccountModel)) -> Result<usize, StoreError> {
+pub fn each(
+    store: &dyn StateStore,
+    visit: &mut dyn FnMut(AccountModel),
+) -> Result<usize, StoreError> {
     let mut damaged = 0;
     store.scan(keys::ACCOUNT, &mut |_, sealed| {
         match account::open(sealed) {
@@ -39,7 +42,8 @@ pub fn each(store: &dyn StateStore, visit: &mut dyn FnMut(AccountModel)) -> Resu
 pub fn load(store: &dyn StateStore, profile: &Profile) -> Result<Fleet, StoreError> {
     let mut members = Vec::new();
     let damaged = each(store, &mut |model| {
-        members.push(Member { brief: model.brief(profile), categories: model.categories().collect() });
+        members
+            .push(Member { brief: model.brief(profile), categories: model.categories().collect() });
     })?;
     Ok(Fleet { members, damaged })
 }
@@ -69,7 +73,10 @@ impl Fleet {
                 None => counts.push((blind, 1)),
             }
         }
-        counts.into_iter().map(|(b, n)| format!("{n} send no {}: {} not judged", b.missing, b.blind)).collect()
+        counts
+            .into_iter()
+            .map(|(b, n)| format!("{n} send no {}: {} not judged", b.missing, b.blind))
+            .collect()
     }
 
     /// Hours without logs, and on how many accounts.

@@ -20,20 +20,26 @@ pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
     let now = SystemClock::default().now();
     if args.json {
         let feeds: Vec<_> = feeds.iter().map(|f| feed_json(f, now)).collect();
-        let databases: Vec<_> = config.intel.databases.iter().map(|d| d.display().to_string()).collect();
+        let databases: Vec<_> =
+            config.intel.databases.iter().map(|d| d.display().to_string()).collect();
         out(&json!({"base": base, "databases": databases, "feeds": feeds}).to_string());
         return Ok(Exit::Done);
     }
     let ranges = words::count((base.ranges_v4 + base.ranges_v6) as f64);
     out(&format!("address data   built in, of {}, {ranges} ranges", base.date));
     for source in &base.sources {
-        out(&format!("               {} {}, {}, {}", source.package, source.version, source.licence, source.attribution));
+        out(&format!(
+            "               {} {}, {}, {}",
+            source.package, source.version, source.licence, source.attribution
+        ));
     }
     for database in &config.intel.databases {
         out(&format!("               {} answers first", database.display()));
     }
     if feeds.is_empty() {
-        out("feeds          none; give lists with --tor-exits FILE and --threat-ips FILE, or in [intel] of a configuration file");
+        out(
+            "feeds          none; give lists with --tor-exits FILE and --threat-ips FILE, or in [intel] of a configuration file",
+        );
         return Ok(Exit::Done);
     }
     out("");
@@ -62,7 +68,11 @@ pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
 }
 
 fn age(ms: i64) -> String {
-    if ms < 2 * DAY_MS { format!("{} h old", ms.max(0) / HOUR_MS) } else { format!("{} d old", ms / DAY_MS) }
+    if ms < 2 * DAY_MS {
+        format!("{} h old", ms.max(0) / HOUR_MS)
+    } else {
+        format!("{} d old", ms / DAY_MS)
+    }
 }
 
 fn feed_json(feed: &FeedStatus, now: Timestamp) -> serde_json::Value {

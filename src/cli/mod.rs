@@ -43,8 +43,16 @@ pub fn main() -> ExitCode {
         Ok(Exit::Usage) => ExitCode::from(2),
         Ok(Exit::SomeRefused) => ExitCode::from(3),
         Err(error) => {
-            say(&format!("{} {}", ui.paint(Role::High, "error:"), style::visible(&format!("{error:#}"))));
-            if error.is::<crate::config::ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            say(&format!(
+                "{} {}",
+                ui.paint(Role::High, "error:"),
+                style::visible(&format!("{error:#}"))
+            ));
+            if error.is::<crate::config::ConfigError>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -78,7 +86,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 fn later(name: &str) -> Exit {
-    say(&format!("error: `{name}` comes in a later version; `cosmoguard --help` lists what this one does"));
+    say(&format!(
+        "error: `{name}` comes in a later version; `cosmoguard --help` lists what this one does"
+    ));
     Exit::Usage
 }
 

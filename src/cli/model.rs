@@ -62,9 +62,13 @@ pub fn load(store: &dyn StateStore, name: &str) -> anyhow::Result<AccountModel> 
         true
     })?;
     let short = |k: &str| k.strip_prefix("public/").unwrap_or(k).to_owned();
-    let nearest = known.iter().map(|k| (strsim::damerau_levenshtein(&short(k), name), short(k))).min();
+    let nearest =
+        known.iter().map(|k| (strsim::damerau_levenshtein(&short(k), name), short(k))).min();
     match nearest {
-        Some((_, near)) => bail!("no account `{name}` among {} known; nearest is `{near}`, `cosmoguard model list` lists all", known.len()),
+        Some((_, near)) => bail!(
+            "no account `{name}` among {} known; nearest is `{near}`, `cosmoguard model list` lists all",
+            known.len()
+        ),
         None => bail!("no accounts yet; run `cosmoguard replay PATH --data-dir DIR` first"),
     }
 }
@@ -93,17 +97,50 @@ fn line(label: &str, text: &str) {
 fn print(d: &Detail) {
     let b = &d.brief;
     out(&format!("{} ({} cloud)", visible(&b.account), d.cloud));
-    line("state", &format!("{}, {} since the first record, last {}", b.state, words::days(b.age_days), b.last_record));
-    line("records", &format!("{}, {} late, {} gap hours in four weeks", words::count(b.records as f64), b.late_records, b.gap_hours));
+    line(
+        "state",
+        &format!(
+            "{}, {} since the first record, last {}",
+            b.state,
+            words::days(b.age_days),
+            b.last_record
+        ),
+    );
+    line(
+        "records",
+        &format!(
+            "{}, {} late, {} gap hours in four weeks",
+            words::count(b.records as f64),
+            b.late_records,
+            b.gap_hours
+        ),
+    );
     line("categories", &b.categories.join(", "));
     for m in &d.maturity {
         line("", &format!("{}: {}, {} active days", m.facet, m.state, m.active_days));
     }
-    let list = |shares: &[Share]| shares.iter().map(|s| format!("{} {}", visible(&s.value), words::percent(s.share))).collect::<Vec<_>>().join(", ");
+    let list = |shares: &[Share]| {
+        shares
+            .iter()
+            .map(|s| format!("{} {}", visible(&s.value), words::percent(s.share)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     line("areas", &list(&d.areas));
     line("networks", &list(&d.networks));
     line("clients", &list(&d.clients));
-    let principals: Vec<String> = d.key_principals.iter().map(|p| format!("{} on {} days, last {}", visible(if p.name.is_empty() { &p.principal } else { &p.name }), p.days, &p.last_seen[..10.min(p.last_seen.len())])).collect();
+    let principals: Vec<String> = d
+        .key_principals
+        .iter()
+        .map(|p| {
+            format!(
+                "{} on {} days, last {}",
+                visible(if p.name.is_empty() { &p.principal } else { &p.name }),
+                p.days,
+                &p.last_seen[..10.min(p.last_seen.len())]
+            )
+        })
+        .collect();
     line("keys read by", if principals.is_empty() { "nobody so far" } else { "" });
     principals.iter().for_each(|p| line("", p));
     let volume = |v: &[Option<f64>; 3]| {
@@ -114,9 +151,17 @@ fn print(d: &Detail) {
     line("a response", &format!("{} (largest of a minute)", volume(&d.response)));
     if !d.egress_hours.is_empty() {
         out("");
-        let mut table = Table::new(&[("hour (UTC)", Align::Left), ("usual", Align::Left), ("Low from", Align::Right)]);
+        let mut table = Table::new(&[
+            ("hour (UTC)", Align::Left),
+            ("usual", Align::Left),
+            ("Low from", Align::Right),
+        ]);
         for h in &d.egress_hours {
-            table.row(vec![h.hour.clone(), words::byte_range(h.quantiles[0], h.quantiles[2]), h.low_from.map_or_else(|| "-".to_owned(), words::bytes)]);
+            table.row(vec![
+                h.hour.clone(),
+                words::byte_range(h.quantiles[0], h.quantiles[2]),
+                h.low_from.map_or_else(|| "-".to_owned(), words::bytes),
+            ]);
         }
         table.lines().iter().for_each(|l| out(l));
         out("");
@@ -144,18 +189,26 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&[("account", Align::Left), ("sends", Align::Left), ("blind to", Align::Left)]);
+    let mut table =
+        Table::new(&[("account", Align::Left), ("sends", Align::Left), ("blind to", Align::Left)]);
     let mut missing: Vec<view::Blindness> = Vec::new();
     for m in &members {
         let blind = view::blindness(&m.categories);
         let words: Vec<&str> = blind.iter().map(|b| b.missing).collect();
-        let blind_to = if words.is_empty() { "nothing".to_owned() } else { format!("no {}", words.join(", no ")) };
+        let blind_to = if words.is_empty() {
+            "nothing".to_owned()
+        } else {
+            format!("no {}", words.join(", no "))
+        };
         table.row(vec![visible(&m.brief.account), m.brief.categories.join(", "), blind_to]);
         missing.extend(blind.into_iter().filter(|b| !missing.contains(b)).collect::<Vec<_>>());
     }
     table.lines().iter().for_each(|l| out(l));
     for blind in &missing {
-        out(&format!("\nwithout {}: {} not judged. Switch it on with\n  {}", blind.missing, blind.blind, blind.command));
+        out(&format!(
+            "\nwithout {}: {} not judged. Switch it on with\n  {}",
+            blind.missing, blind.blind, blind.command
+        ));
     }
     Ok(Exit::Done)
 }

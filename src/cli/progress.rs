@@ -24,7 +24,9 @@ impl Progress {
         let bar = (ui.terminal && !quiet).then(|| {
             let bar = ProgressBar::new(0);
             let chars = if ui.unicode { "━╸─" } else { "=>-" };
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} %  {bytes} of {total_bytes}  {msg}") {
+            if let Ok(style) = ProgressStyle::with_template(
+                "{prefix} {bar:30} {percent:>3} %  {bytes} of {total_bytes}  {msg}",
+            ) {
                 bar.set_style(style.progress_chars(chars));
             }
             bar.set_prefix(verb);
@@ -39,7 +41,11 @@ impl Progress {
         let now = self.clock.monotonic_ms();
         let rate = rate(records, now.saturating_sub(self.started));
         let left = left(done, total, now.saturating_sub(self.started));
-        let when = if at == Timestamp::MIN { String::new() } else { format!("at {}  ", at.minutes_text()) };
+        let when = if at == Timestamp::MIN {
+            String::new()
+        } else {
+            format!("at {}  ", at.minutes_text())
+        };
         let message = format!("{when}{rate} rec/s  {left}  {alerts}");
         if let Some(bar) = &self.bar {
             bar.set_length(total.max(done));
@@ -47,7 +53,8 @@ impl Progress {
             bar.set_message(message);
         } else if !self.quiet && now.saturating_sub(self.last_line) >= LINE_EVERY_MS {
             self.last_line = now;
-            let percent = (done * 100).checked_div(total).map_or_else(String::new, |p| format!("{p} %  "));
+            let percent =
+                (done * 100).checked_div(total).map_or_else(String::new, |p| format!("{p} %  "));
             say(&format!("{percent}{message}"));
         }
     }

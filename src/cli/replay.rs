@@ -14,12 +14,12 @@ use crate::account::message::{Context, Published};
 use crate::alert::formats::Format;
 use crate::config::Config;
 use crate::intel::view::ListKind;
+use crate::replay::demo;
 use crate::replay::engine::{Observer, RunOptions};
 use crate::replay::pipeline::{self, Producer};
 use crate::replay::session::{self, Job};
 use crate::replay::summary::Counts;
 use crate::replay::writer::AlertWriter;
-use crate::replay::demo;
 use crate::source::{self, Progress as SourceProgress, RefusedLog, RefusedRecord};
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -31,7 +31,10 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     }
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let data_dir = args.data_dir.clone().or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
+    let data_dir = args
+        .data_dir
+        .clone()
+        .or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
     let (producer, extra) = producer(&args, &config)?;
     let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
@@ -80,7 +83,10 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
 type ExtraLists = Vec<(&'static str, ListKind, String)>;
 
 fn producer(args: &Replay, config: &Config) -> anyhow::Result<(Producer, ExtraLists)> {
-    let options = source::Options { chunk_records: config.replay.batch_records.max(1), ..source::Options::default() };
+    let options = source::Options {
+        chunk_records: config.replay.batch_records.max(1),
+        ..source::Options::default()
+    };
     if args.demo {
         let demo = demo::Demo::new(options.chunk_records);
         let lists = vec![
@@ -110,7 +116,12 @@ fn options(args: &Replay, config: &Config) -> RunOptions {
     }
 }
 
-fn writer(args: &Replay, config: &Config, data_dir: Option<&Path>, opened: &Opened) -> anyhow::Result<AlertWriter> {
+fn writer(
+    args: &Replay,
+    config: &Config,
+    data_dir: Option<&Path>,
+    opened: &Opened,
+) -> anyhow::Result<AlertWriter> {
     let name = args.format.as_deref().unwrap_or(&config.alerts.format);
     let Some(format) = Format::parse(name) else {
         return Err(crate::config::ConfigError(format!(
@@ -159,7 +170,13 @@ struct Watcher {
 impl Observer for Watcher {
     fn progress(&mut self, counts: &Counts, progress: &SourceProgress, at: Timestamp) {
         let alerts = summary::alert_letters(counts);
-        self.progress.update(progress.bytes_read, progress.bytes_total, counts.records(), at, &alerts);
+        self.progress.update(
+            progress.bytes_read,
+            progress.bytes_total,
+            counts.records(),
+            at,
+            &alerts,
+        );
     }
     fn refused(&mut self, file: &str, record: &RefusedRecord) {
         self.refused.push(file, record.offset, &record.refusal, &record.sample);

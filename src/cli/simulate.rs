@@ -17,7 +17,10 @@ pub fn run(args: &Simulate, color: ColorChoice) -> anyhow::Result<Exit> {
         bail!("{} is not empty; name a new folder", args.out.display());
     }
     if args.accounts == 0 || args.days == 0 || !args.rate.is_finite() || args.rate <= 0.0 {
-        return Err(crate::config::ConfigError("--accounts, --days and --rate must be above zero".to_owned()).into());
+        return Err(crate::config::ConfigError(
+            "--accounts, --days and --rate must be above zero".to_owned(),
+        )
+        .into());
     }
     let options = FleetOptions {
         accounts: args.accounts,
@@ -28,7 +31,8 @@ pub fn run(args: &Simulate, color: ColorChoice) -> anyhow::Result<Exit> {
         ..FleetOptions::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let mut progress = Progress::start(Ui::stderr(color), "simulate", args.quiet, Arc::clone(&clock));
+    let mut progress =
+        Progress::start(Ui::stderr(color), "simulate", args.quiet, Arc::clone(&clock));
     let fleet = simulate::plan(options);
     let summary = simulate::write_azure(&fleet, &args.out, |records, share| {
         progress.update((share * 1000.0) as u64, 1000, records, Timestamp::MIN, "");
@@ -45,7 +49,9 @@ pub fn run(args: &Simulate, color: ColorChoice) -> anyhow::Result<Exit> {
             rate(summary.records(), elapsed)
         ));
         let out = args.out.display();
-        say(&format!("next: cosmoguard replay {out} --tor-exits {out}/tor-exits.txt --threat-ips {out}/threat-ips.txt"));
+        say(&format!(
+            "next: cosmoguard replay {out} --tor-exits {out}/tor-exits.txt --threat-ips {out}/threat-ips.txt"
+        ));
     }
     Ok(Exit::Done)
 }

@@ -59,7 +59,12 @@ fn headline(ui: Ui, shown: &Shown<'_>) {
         || "no events".to_owned(),
         |(first, last)| {
             let days = last.since(first) as f64 / DAY_MS as f64;
-            format!("{}, {} to {}", words::days(days), &first.minutes_text()[..10], &last.minutes_text()[..10])
+            format!(
+                "{}, {} to {}",
+                words::days(days),
+                &first.minutes_text()[..10],
+                &last.minutes_text()[..10]
+            )
         },
     );
     let read = format!(
@@ -73,9 +78,14 @@ fn headline(ui: Ui, shown: &Shown<'_>) {
 
 fn alerts_table(ui: Ui, shown: &Shown<'_>) {
     let counts = &shown.report.counts;
-    let [low, medium, high] = severity::expected_false_alerts(&shown.profile.severity, counts.account_days as f64);
+    let [low, medium, high] =
+        severity::expected_false_alerts(&shown.profile.severity, counts.account_days as f64);
     say("  severity   alerts   innocent life brings at most   basis");
-    let rows = [(Severity::High, Role::High, high), (Severity::Medium, Role::Medium, medium), (Severity::Low, Role::Low, low)];
+    let rows = [
+        (Severity::High, Role::High, high),
+        (Severity::Medium, Role::Medium, medium),
+        (Severity::Low, Role::Low, low),
+    ];
     for (severity, role, at_most) in rows {
         let [measured, rule] = counts.alerts_of(severity);
         let basis = match (measured, rule) {
@@ -94,11 +104,17 @@ fn accounts(ui: Ui, fleet: &Fleet) {
     say(&format!("  accounts    {}: {states}", fleet.members.len()));
     let blind: Vec<String> = fleet.blind();
     if !blind.is_empty() {
-        say(&format!("  blind       {}    {}", blind.join("; "), ui.paint(Role::Dim, "cosmoguard model coverage")));
+        say(&format!(
+            "  blind       {}    {}",
+            blind.join("; "),
+            ui.paint(Role::Dim, "cosmoguard model coverage")
+        ));
     }
     let (hours, accounts) = fleet.gaps();
     if hours > 0 {
-        say(&format!("  gaps        {hours} h on {accounts} accounts, taken as unknown, not as zero"));
+        say(&format!(
+            "  gaps        {hours} h on {accounts} accounts, taken as unknown, not as zero"
+        ));
     }
 }
 
@@ -106,12 +122,20 @@ fn records(shown: &Shown<'_>) {
     let counts = &shown.report.counts;
     let total = shown.refused.total();
     if total > 0 {
-        let reasons: Vec<String> = shown.refused.by_reason.iter().map(|(r, n)| format!("{n} {}", r.as_str())).collect();
-        let file = shown.refused.file.as_ref().map_or_else(String::new, |f| format!("    {}", f.display()));
+        let reasons: Vec<String> =
+            shown.refused.by_reason.iter().map(|(r, n)| format!("{n} {}", r.as_str())).collect();
+        let file = shown
+            .refused
+            .file
+            .as_ref()
+            .map_or_else(String::new, |f| format!("    {}", f.display()));
         say(&format!("  refused     {total} records: {}{file}", reasons.join(", ")));
     }
     if let Some(trouble) = &shown.refused.trouble {
-        say(&format!("  warning     refused records are counted but not kept: {}", visible(trouble)));
+        say(&format!(
+            "  warning     refused records are counted but not kept: {}",
+            visible(trouble)
+        ));
     }
     let mut set_aside = Vec::new();
     let mut note = |n: u64, what: &str| {
@@ -137,11 +161,24 @@ fn footer(ui: Ui, shown: &Shown<'_>) {
     let lines = shown.report.counts.alert_lines;
     say("");
     if let Some(path) = shown.alerts {
-        let next = shown.report.counts.first_to_read().map_or_else(String::new, |id| format!("    cosmoguard explain {}", &id.to_string()[..8]));
-        let at = shown.data_dir.filter(|_| !next.is_empty()).map_or_else(String::new, |d| format!(" --data-dir {}", d.display()));
-        say(&format!("  {}, {lines} lines{}", path.display(), ui.paint(Role::Dim, &format!("{next}{at}"))));
+        let next = shown.report.counts.first_to_read().map_or_else(String::new, |id| {
+            format!("    cosmoguard explain {}", &id.to_string()[..8])
+        });
+        let at = shown
+            .data_dir
+            .filter(|_| !next.is_empty())
+            .map_or_else(String::new, |d| format!(" --data-dir {}", d.display()));
+        say(&format!(
+            "  {}, {lines} lines{}",
+            path.display(),
+            ui.paint(Role::Dim, &format!("{next}{at}"))
+        ));
     }
     if let Some(dir) = shown.data_dir {
-        say(&format!("  models in {}{}", dir.display(), ui.paint(Role::Dim, &format!("    cosmoguard model list --data-dir {}", dir.display()))));
+        say(&format!(
+            "  models in {}{}",
+            dir.display(),
+            ui.paint(Role::Dim, &format!("    cosmoguard model list --data-dir {}", dir.display()))
+        ));
     }
 }

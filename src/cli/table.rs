@@ -22,7 +22,10 @@ const CELL_MAX: usize = 48;
 impl Table {
     /// With these columns.
     pub fn new(columns: &[(&str, Align)]) -> Table {
-        Table { columns: columns.iter().map(|(n, a)| ((*n).to_owned(), *a)).collect(), rows: Vec::new() }
+        Table {
+            columns: columns.iter().map(|(n, a)| ((*n).to_owned(), *a)).collect(),
+            rows: Vec::new(),
+        }
     }
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {

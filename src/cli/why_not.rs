@@ -37,7 +37,10 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
     let blind = view::blindness(&model.categories().collect::<Vec<_>>());
     let state = model.trust(&profile);
     if args.data.json {
-        let lanes: Vec<_> = record.iter().flat_map(|r| SurpriseLane::ALL.map(|lane| lane_json(lane, r, &profile))).collect();
+        let lanes: Vec<_> = record
+            .iter()
+            .flat_map(|r| SurpriseLane::ALL.map(|lane| lane_json(lane, r, &profile)))
+            .collect();
         out(&json!({
             "account": model.id().to_string(),
             "hour": Timestamp::of_hour(hour).to_string(),
@@ -51,7 +54,11 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         .to_string());
         return Ok(Exit::Done);
     }
-    let span = format!("{} to {} UTC", Timestamp::of_hour(hour).minutes_text(), &Timestamp::of_hour(hour + 1).minutes_text()[11..]);
+    let span = format!(
+        "{} to {} UTC",
+        Timestamp::of_hour(hour).minutes_text(),
+        &Timestamp::of_hour(hour + 1).minutes_text()[11..]
+    );
     out(&format!("{}, {span}, baseline {}", visible(model.id().name()), state.as_str()));
     match record {
         None => out(&format!(
@@ -62,12 +69,19 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         Some(r) => print(&r, &profile),
     }
     for b in &blind {
-        out(&format!("  not judged: {} (no {}); see cosmoguard model coverage", b.blind, b.missing));
+        out(&format!(
+            "  not judged: {} (no {}); see cosmoguard model coverage",
+            b.blind, b.missing
+        ));
     }
     Ok(Exit::Done)
 }
 
-fn read_hour(store: &dyn StateStore, model: &crate::account::model::AccountModel, hour: i64) -> anyhow::Result<Option<HourRecord>> {
+fn read_hour(
+    store: &dyn StateStore,
+    model: &crate::account::model::AccountModel,
+    hour: i64,
+) -> anyhow::Result<Option<HourRecord>> {
     let day = hour.div_euclid(24);
     let bytes = store.get(&keys::ring(model.id(), day))?.unwrap_or_default();
     Ok(display_ring::read(day, &bytes).into_iter().find(|r| r.hour == hour))
@@ -82,14 +96,23 @@ fn status(r: &HourRecord) -> &'static str {
 }
 
 fn print(r: &HourRecord, profile: &Profile) {
-    let low = if r.low_from.is_finite() { format!(", Low from {}", words::bytes(r.low_from)) } else { String::new() };
+    let low = if r.low_from.is_finite() {
+        format!(", Low from {}", words::bytes(r.low_from))
+    } else {
+        String::new()
+    };
     out(&format!(
         "  {}: {} returned, usual {}{low}\n",
         status(r),
         words::bytes(r.observed),
         words::byte_range(r.quantiles[0], r.quantiles[2])
     ));
-    let mut table = Table::new(&[("test", Align::Left), ("this hour", Align::Left), ("Low needs", Align::Left), ("lacked", Align::Left)]);
+    let mut table = Table::new(&[
+        ("test", Align::Left),
+        ("this hour", Align::Left),
+        ("Low needs", Align::Left),
+        ("lacked", Align::Left),
+    ]);
     let mut closest: Option<(f64, &str)> = None;
     for lane in SurpriseLane::ALL {
         let needed = severity::limits_per_day(kind(lane), &profile.severity)[0];
@@ -97,7 +120,9 @@ fn print(r: &HourRecord, profile: &Profile) {
         let (seen, lacked) = match p {
             None => ("nothing to test".to_owned(), "-".to_owned()),
             Some(p) if p >= 1.0 => ("ordinary".to_owned(), "everything".to_owned()),
-            Some(p) if p <= needed => (format!("p = {p:.1e}"), "nothing: see the alerts of this hour".to_owned()),
+            Some(p) if p <= needed => {
+                (format!("p = {p:.1e}"), "nothing: see the alerts of this hour".to_owned())
+            }
             Some(p) => (format!("p = {p:.1e}"), format!("{} rarer", factor(p / needed))),
         };
         if let Some(p) = p.filter(|p| *p < 1.0)

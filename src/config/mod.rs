@@ -119,7 +119,10 @@ pub struct Resolved {
 ///
 /// # Errors
 /// The file cannot be read or parsed, or a key or value is wrong; the message names its place.
-pub fn resolve(file: Option<&Path>, environment: &[(String, String)]) -> Result<Resolved, ConfigError> {
+pub fn resolve(
+    file: Option<&Path>,
+    environment: &[(String, String)],
+) -> Result<Resolved, ConfigError> {
     let mut layers = Layers::shipped()?;
     if let Some(path) = file {
         layers.read_file(path)?;
@@ -137,15 +140,18 @@ struct Layers {
 
 impl Layers {
     fn shipped() -> Result<Layers, ConfigError> {
-        let parse = |text: &str| text.parse::<Table>().map_err(|e| ConfigError(format!("shipped settings: {e}")));
+        let parse = |text: &str| {
+            text.parse::<Table>().map_err(|e| ConfigError(format!("shipped settings: {e}")))
+        };
         let mut merged = parse(DEFAULT_TOML)?;
         merged.insert("profile".to_owned(), Value::Table(parse(profile::DEFAULT_TOML)?));
         Ok(Layers { merged, origins: BTreeMap::new() })
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| ConfigError(format!("cannot read {}: {e}; check --config", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            ConfigError(format!("cannot read {}: {e}; check --config", path.display()))
+        })?;
         for leaf in place::leaves(path, &text)? {
             let place = format!("{}:{}:{}", path.display(), leaf.line, leaf.column);
             let origin = Origin::File(path.to_owned(), leaf.line, leaf.column);
@@ -167,7 +173,13 @@ impl Layers {
     }
 
     /// Sets a leaf that the shipped settings know, whose type must fit.
-    fn set(&mut self, key: &[String], value: Value, origin: Origin, place: &str) -> Result<(), ConfigError> {
+    fn set(
+        &mut self,
+        key: &[String],
+        value: Value,
+        origin: Origin,
+        place: &str,
+    ) -> Result<(), ConfigError> {
         let mut table = &mut self.merged;
         let Some((last, path)) = key.split_last() else { return Ok(()) };
         for (depth, part) in path.iter().enumerate() {
@@ -176,7 +188,12 @@ impl Layers {
             }
             table = match table.get_mut(part) {
                 Some(Value::Table(inner)) => inner,
-                _ => return Err(ConfigError(format!("{place}: `{}` is a value, not a section", path[..=depth].join(".")))),
+                _ => {
+                    return Err(ConfigError(format!(
+                        "{place}: `{}` is a value, not a section",
+                        path[..=depth].join(".")
+                    )));
+                }
             };
         }
         let Some(known) = table.get(last) else { return Err(unknown(place, last, path, table)) };
@@ -237,7 +254,11 @@ fn unknown(place: &str, key: &str, section: &[String], table: &Table) -> ConfigE
             known.sort_unstable();
             format!("; known are {}", known.join(", "))
         });
-    let section = if section.is_empty() { "at the top".to_owned() } else { format!("in [{}]", section.join(".")) };
+    let section = if section.is_empty() {
+        "at the top".to_owned()
+    } else {
+        format!("in [{}]", section.join("."))
+    };
     ConfigError(format!("{place}: unknown key `{key}` {section}{nearest}"))
 }
 
@@ -261,13 +282,20 @@ mod tests {
 
     #[test]
     fn file_then_environment_and_each_value_knows_its_source() {
-        let (_dir, path) = file("[replay]\nthreads = 4\nbatch_records = 7\n[profile.time]\nlateness_minutes = 30\n");
+        let (_dir, path) = file(
+            "[replay]\nthreads = 4\nbatch_records = 7\n[profile.time]\nlateness_minutes = 30\n",
+        );
         let environment = [("COSMOGUARD_REPLAY__THREADS".to_owned(), "1".to_owned())];
         let resolved = resolve(Some(&path), &environment).unwrap();
         assert_eq!((resolved.config.replay.threads, resolved.config.replay.batch_records), (1, 7));
         assert_eq!(resolved.config.profile.time.lateness_minutes, 30);
-        let origin = |key: &str| resolved.values.iter().find(|(k, _, _)| k == key).map(|(_, _, o)| o.to_string());
-        assert_eq!(origin("replay.threads").as_deref(), Some("environment COSMOGUARD_REPLAY__THREADS"));
+        let origin = |key: &str| {
+            resolved.values.iter().find(|(k, _, _)| k == key).map(|(_, _, o)| o.to_string())
+        };
+        assert_eq!(
+            origin("replay.threads").as_deref(),
+            Some("environment COSMOGUARD_REPLAY__THREADS")
+        );
         assert_eq!(origin("replay.batch_records"), Some(format!("{}:3:1", path.display())));
     }
 
@@ -275,16 +303,30 @@ mod tests {
     fn an_unknown_key_is_refused_with_its_place_and_a_guess() {
         let (_dir, path) = file("[alerts]\n\nformatt = \"cef\"\n");
         let error = resolve(Some(&path), &[]).unwrap_err().to_string();
-        assert_eq!(error, format!("{}:3:1: unknown key `formatt` in [alerts]; did you mean `format`?", path.display()));
+        assert_eq!(
+            error,
+            format!(
+                "{}:3:1: unknown key `formatt` in [alerts]; did you mean `format`?",
+                path.display()
+            )
+        );
         let (_dir, path) = file("[alarms]\nx = 1\n");
-        assert!(resolve(Some(&path), &[]).unwrap_err().to_string().contains("unknown key `alarms` at the top"));
+        assert!(
+            resolve(Some(&path), &[])
+                .unwrap_err()
+                .to_string()
+                .contains("unknown key `alarms` at the top")
+        );
     }
 
     #[test]
     fn a_wrong_type_and_broken_toml_name_their_place() {
         let (_dir, path) = file("[replay]\nthreads = \"two\"\n");
         let error = resolve(Some(&path), &[]).unwrap_err().to_string();
-        assert!(error.contains(":2:1: `replay.threads` must be a integer, not a string"), "{error}");
+        assert!(
+            error.contains(":2:1: `replay.threads` must be a integer, not a string"),
+            "{error}"
+        );
         let (_dir, path) = file("[replay\n");
         let error = resolve(Some(&path), &[]).unwrap_err().to_string();
         assert!(error.contains("cosmoguard.toml:1:"), "{error}");

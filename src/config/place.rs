@@ -34,7 +34,13 @@ pub fn leaves(path: &Path, text: &str) -> Result<Vec<Leaf>, ConfigError> {
     Ok(out)
 }
 
-fn walk(text: &str, table: &DeTable<'_>, values: &toml::Table, path: &mut Vec<String>, out: &mut Vec<Leaf>) {
+fn walk(
+    text: &str,
+    table: &DeTable<'_>,
+    values: &toml::Table,
+    path: &mut Vec<String>,
+    out: &mut Vec<Leaf>,
+) {
     let mut entries: Vec<(&Spanned<_>, &Spanned<DeValue<'_>>)> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     for (key, value) in entries {
@@ -42,7 +48,9 @@ fn walk(text: &str, table: &DeTable<'_>, values: &toml::Table, path: &mut Vec<St
         let Some(plain) = values.get(&name) else { continue };
         path.push(name);
         match (value.get_ref(), plain) {
-            (DeValue::Table(inner), Value::Table(plain)) if !plain.is_empty() => walk(text, inner, plain, path, out),
+            (DeValue::Table(inner), Value::Table(plain)) if !plain.is_empty() => {
+                walk(text, inner, plain, path, out)
+            }
             (_, plain) => {
                 let (line, column) = line_column(text, key.span().start);
                 out.push(Leaf { key: path.clone(), value: plain.clone(), line, column });

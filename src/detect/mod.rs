@@ -13,11 +13,11 @@ use crate::time::Timestamp;
 
 pub mod facts;
 pub mod geo;
+pub mod key_principal;
+pub mod key_script;
 pub mod listed;
 pub mod suspicious_ip;
 pub mod tor;
-pub mod key_principal;
-pub mod key_script;
 
 /// The alert kinds, by Microsoft Defender's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -9,8 +9,8 @@ mod location;
 mod severity;
 
 pub use egress::EgressProfile;
-pub use location::{ListedProfile, LocationProfile, NoveltyProfile};
 pub use keys::{BetaPrior, GammaPrior, KeysProfile, PropertyPriors, SweepPriors, SweepProfile};
+pub use location::{ListedProfile, LocationProfile, NoveltyProfile};
 pub use severity::{Budgets, KindSeverity, SeverityMode, SeverityProfile};
 
 /// The embedded default, exactly as shipped.

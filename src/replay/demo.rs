@@ -35,7 +35,11 @@ impl Demo {
                 if piece.chunk.records.len() >= self.chunk_records {
                     // How far event time has come stands for how far the reading is.
                     let done = (arrival.millis() - first).clamp(0, last - first) as u64;
-                    piece.progress = Progress { bytes_total: (last - first) as u64, bytes_read: done, ..Progress::default() };
+                    piece.progress = Progress {
+                        bytes_total: (last - first) as u64,
+                        bytes_read: done,
+                        ..Progress::default()
+                    };
                     if !deliver(std::mem::take(&mut piece)) {
                         return Ok(());
                     }

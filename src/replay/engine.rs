@@ -119,7 +119,8 @@ impl Engine {
         let rules = context.profile.time.clone();
         let arbiters: Vec<Arbiter> = (0..options.threads.max(1)).map(|_| Arbiter::new()).collect();
         let handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
-        let mut router = Router::new(handles, factory, Arc::clone(&store), clock, Arc::new(context));
+        let mut router =
+            Router::new(handles, factory, Arc::clone(&store), clock, Arc::new(context));
         router.set_awake_max(options.awake_max);
         router.restore()?;
         Ok(Engine {
@@ -203,7 +204,10 @@ impl Engine {
         let (reason, detail) = if time < OLDEST {
             (RefusalReason::BadTime, "the time lies before 2010")
         } else if frontier.is_some_and(|hour| time.since(hour) > FUTURE_MS) {
-            (RefusalReason::FutureTime, "the time lies more than two days after the hour of its blob")
+            (
+                RefusalReason::FutureTime,
+                "the time lies more than two days after the hour of its blob",
+            )
         } else {
             return None;
         };
@@ -254,7 +258,11 @@ impl Engine {
         Ok(())
     }
 
-    async fn tick_if_due(&mut self, watermark: Timestamp, writer: &mut AlertWriter) -> anyhow::Result<()> {
+    async fn tick_if_due(
+        &mut self,
+        watermark: Timestamp,
+        writer: &mut AlertWriter,
+    ) -> anyhow::Result<()> {
         if watermark == Timestamp::MIN {
             return Ok(());
         }
@@ -262,7 +270,9 @@ impl Engine {
         let at = Timestamp(tick * limits::TICK_MS);
         match self.last_tick.replace((tick, at.day())) {
             None => Ok(()),
-            Some((last, day)) if tick > last => self.tick(at, (at.day() > day).then_some(at.day()), writer).await,
+            Some((last, day)) if tick > last => {
+                self.tick(at, (at.day() > day).then_some(at.day()), writer).await
+            }
             same => {
                 self.last_tick = same;
                 Ok(())
@@ -272,13 +282,19 @@ impl Engine {
 
     /// One tick: accounts, then tenant and fleet, then the desk; what is published takes effect from
     /// the next message on.
-    async fn tick(&mut self, at: Timestamp, midnight: Option<i64>, writer: &mut AlertWriter) -> anyhow::Result<()> {
+    async fn tick(
+        &mut self,
+        at: Timestamp,
+        midnight: Option<i64>,
+        writer: &mut AlertWriter,
+    ) -> anyhow::Result<()> {
         self.flush().await?;
         let TickHarvest { findings, contributions, hours } = self.router.tick(at).await?;
         self.counts.account_days += contributions.len() as u64;
         self.rings.take(hours);
         let context = Arc::clone(self.router.context());
-        let said = self.tenant.send(TenantTick { watermark: at, context: Arc::clone(&context) }).await?;
+        let said =
+            self.tenant.send(TenantTick { watermark: at, context: Arc::clone(&context) }).await?;
         let priors = self.fleet.send(FleetTick { contributions, midnight }).await?;
         if priors.is_some() || !said.directories.is_empty() {
             let mut published = context.published.clone();
@@ -390,10 +406,13 @@ impl Engine {
 
 /// Findings of accounts and tenant in one order.
 fn merge(accounts: Vec<(AccountId, Graded)>, tenant: Vec<Graded>) -> Vec<(Lane, Graded)> {
-    let mut all: Vec<(Lane, Graded)> = accounts.into_iter().map(|(_, g)| (Lane::Account, g)).collect();
+    let mut all: Vec<(Lane, Graded)> =
+        accounts.into_iter().map(|(_, g)| (Lane::Account, g)).collect();
     all.extend(tenant.into_iter().map(|g| (Lane::Tenant, g)));
     all.sort_by(|(la, a), (lb, b)| {
-        let key = |l: &Lane, g: &Graded| (g.finding.decided, g.finding.account.clone(), g.finding.kind, *l, g.sequence);
+        let key = |l: &Lane, g: &Graded| {
+            (g.finding.decided, g.finding.account.clone(), g.finding.kind, *l, g.sequence)
+        };
         key(la, a).cmp(&key(lb, b))
     });
     all

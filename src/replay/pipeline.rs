@@ -182,11 +182,20 @@ impl Worker {
             match self.decoder.decode(bytes) {
                 Ok(Decoded::Event(event)) => {
                     let address = self.address(client_ip(&event), intel);
-                    out.events.push(Located { event, address, file: record.file, offset: record.offset });
+                    out.events.push(Located {
+                        event,
+                        address,
+                        file: record.file,
+                        offset: record.offset,
+                    });
                 }
-                Ok(Decoded::UnknownCategory(name)) => *out.unknown_categories.entry(name).or_default() += 1,
+                Ok(Decoded::UnknownCategory(name)) => {
+                    *out.unknown_categories.entry(name).or_default() += 1
+                }
                 Ok(Decoded::OtherResource) => out.other_resources += 1,
-                Err(refusal) => out.refused.push(RefusedRecord::new(record.file, record.offset, refusal, bytes)),
+                Err(refusal) => {
+                    out.refused.push(RefusedRecord::new(record.file, record.offset, refusal, bytes))
+                }
             }
         }
         out

@@ -23,7 +23,11 @@ impl RingWriter {
     ///
     /// # Errors
     /// The store failed.
-    pub fn save(&mut self, store: &dyn StateStore, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    pub fn save(
+        &mut self,
+        store: &dyn StateStore,
+        batch: &mut WriteBatch,
+    ) -> Result<(), StoreError> {
         let mut newest: BTreeMap<AccountId, i64> = BTreeMap::new();
         for (account, day) in self.days.keys() {
             newest.insert(account.clone(), *day);

@@ -45,9 +45,14 @@ pub struct Report {
 ///
 /// # Errors
 /// Source, store or writer failed.
-pub fn run(job: Job, writer: &mut AlertWriter, observer: &mut dyn Observer) -> anyhow::Result<Report> {
+pub fn run(
+    job: Job,
+    writer: &mut AlertWriter,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<Report> {
     actix::System::new().block_on(async {
-        let mut engine = Engine::start(job.context, production_factory(), job.store, job.clock, job.options)?;
+        let mut engine =
+            Engine::start(job.context, production_factory(), job.store, job.clock, job.options)?;
         engine.run(job.producer, writer, observer).await?;
         engine.finish(writer).await?;
         let report = Report {

@@ -93,7 +93,8 @@ impl Counts {
     pub fn note_alert(&mut self, alert: &Alert) {
         self.alert_lines += 1;
         let basis = usize::from(alert.grade.basis == Basis::Rule);
-        if let Some((severity, basis)) = self.by_id.insert(alert.id, (alert.grade.severity, basis)) {
+        if let Some((severity, basis)) = self.by_id.insert(alert.id, (alert.grade.severity, basis))
+        {
             let counts = self.alerts.entry(severity).or_default();
             counts[basis] = counts[basis].saturating_sub(1);
         }
@@ -101,7 +102,10 @@ impl Counts {
     }
     /// The alert to look at first: of the highest severity, the smallest id.
     pub fn first_to_read(&self) -> Option<crate::alert::AlertId> {
-        self.by_id.iter().max_by(|(ida, a), (idb, b)| (a.0, *idb).cmp(&(b.0, *ida))).map(|(id, _)| *id)
+        self.by_id
+            .iter()
+            .max_by(|(ida, a), (idb, b)| (a.0, *idb).cmp(&(b.0, *ida)))
+            .map(|(id, _)| *id)
     }
     /// All records that were refused.
     pub fn refused_total(&self) -> u64 {

@@ -69,7 +69,11 @@ impl AlertWriter {
     ///
     /// # Errors
     /// The file holds something else, or cannot be written; the store failed.
-    pub fn resume(path: &Path, format: Format, store: &dyn StateStore) -> anyhow::Result<AlertWriter> {
+    pub fn resume(
+        path: &Path,
+        format: Format,
+        store: &dyn StateStore,
+    ) -> anyhow::Result<AlertWriter> {
         let delivered = store.get(&delivered_key(path))?;
         let Some(length) = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes) else {
             let mut writer = AlertWriter::create(path, format)?;
@@ -77,17 +81,26 @@ impl AlertWriter {
             return Ok(writer);
         };
         let io = |cause| WriterError::Io { path: path.to_owned(), cause };
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io)?;
         let present = file.metadata().map_err(io)?.len();
         file.set_len(present.min(length)).map_err(io)?;
         file.seek(SeekFrom::End(0)).map_err(io)?;
-        let mut writer = AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format);
+        let mut writer =
+            AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format);
         writer.count_stored(store)?;
         Ok(writer)
     }
 
     fn with(sink: Sink, format: Format) -> AlertWriter {
-        AlertWriter { sink, format, line: Vec::new(), unsaved: Vec::new(), next_number: 0, written: 0 }
+        AlertWriter {
+            sink,
+            format,
+            line: Vec::new(),
+            unsaved: Vec::new(),
+            next_number: 0,
+            written: 0,
+        }
     }
 
     fn count_stored(&mut self, store: &dyn StateStore) -> Result<(), StoreError> {
@@ -110,10 +123,13 @@ impl AlertWriter {
         let line = &self.line;
         match &mut self.sink {
             Sink::File(file, path) => {
-                file.write_all(line).map_err(|cause| WriterError::Io { path: path.clone(), cause })?;
+                file.write_all(line)
+                    .map_err(|cause| WriterError::Io { path: path.clone(), cause })?;
             }
             Sink::Stdout => {
-                io::stdout().write_all(line).map_err(|cause| WriterError::Io { path: "-".into(), cause })?;
+                io::stdout()
+                    .write_all(line)
+                    .map_err(|cause| WriterError::Io { path: "-".into(), cause })?;
             }
             Sink::Nowhere => {}
         }
@@ -170,5 +186,7 @@ fn holds_alerts(path: &Path) -> io::Result<bool> {
     File::open(path)?.take(4096).read_to_end(&mut head)?;
     let text = String::from_utf8_lossy(&head);
     let begins = |p: &str| text.starts_with(p);
-    Ok(head.is_empty() || begins("CEF:0|") || (begins("{") && (text.contains("Microsoft.Security") || text.contains("cosmoguard"))))
+    Ok(head.is_empty()
+        || begins("CEF:0|")
+        || (begins("{") && (text.contains("Microsoft.Security") || text.contains("cosmoguard"))))
 }

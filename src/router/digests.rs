@@ -22,7 +22,9 @@ impl Digests {
     }
     /// True if the record is new.
     pub fn insert(&mut self, digest: u128, watermark: Timestamp) -> bool {
-        if watermark.since(self.began) > self.window_ms || self.young.len() >= limits::DIGESTS_MAX / 2 {
+        if watermark.since(self.began) > self.window_ms
+            || self.young.len() >= limits::DIGESTS_MAX / 2
+        {
             self.began = watermark;
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();

@@ -247,14 +247,19 @@ impl Router {
         Ok(dirty.len())
     }
 
-    async fn take_checkpoint(&mut self, account: &AccountId) -> Result<Option<Arc<Vec<u8>>>, StoreError> {
+    async fn take_checkpoint(
+        &mut self,
+        account: &AccountId,
+    ) -> Result<Option<Arc<Vec<u8>>>, StoreError> {
         let work = Work {
             batch: Arc::default(),
             tick: None,
             context: Arc::clone(&self.context),
             checkpoint: true,
         };
-        let Some(Slot::Awake(awake)) = self.registry.slots.get_mut(account) else { return Ok(None) };
+        let Some(Slot::Awake(awake)) = self.registry.slots.get_mut(account) else {
+            return Ok(None);
+        };
         let Ok(Ok(reply)) = awake.address.send(work).await else { return Ok(None) };
         let Some(sealed) = reply.checkpoint.map(Arc::new) else { return Ok(None) };
         awake.journal.clear();
@@ -264,7 +269,12 @@ impl Router {
         Ok(Some(sealed))
     }
 
-    fn send(&mut self, account: AccountId, batch: Arc<EventBatch>, tick: Option<Timestamp>) -> Result<(), StoreError> {
+    fn send(
+        &mut self,
+        account: AccountId,
+        batch: Arc<EventBatch>,
+        tick: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let Some(awake) = self.wake(&account)? else {
             self.dead_letter(&account, &batch);
             return Ok(());
@@ -344,7 +354,12 @@ impl Router {
     }
 
     /// A batch that was queued behind a panic goes to the actor's successor.
-    async fn send_again(&mut self, account: &AccountId, batch: &Arc<EventBatch>, tick: Option<Timestamp>) -> Result<(), StoreError> {
+    async fn send_again(
+        &mut self,
+        account: &AccountId,
+        batch: &Arc<EventBatch>,
+        tick: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let Some(Slot::Awake(awake)) = self.registry.slots.get(account) else {
             self.dead_letter(account, batch);
             return Ok(());
@@ -359,7 +374,12 @@ impl Router {
     }
 
     fn work(&self, batch: &Arc<EventBatch>, tick: Option<Timestamp>) -> Work {
-        Work { batch: Arc::clone(batch), tick, context: Arc::clone(&self.context), checkpoint: false }
+        Work {
+            batch: Arc::clone(batch),
+            tick,
+            context: Arc::clone(&self.context),
+            checkpoint: false,
+        }
     }
 
     fn accept(&mut self, account: &AccountId, batch: &Arc<EventBatch>, reply: Reply) {
@@ -380,7 +400,8 @@ impl Router {
     fn gather(&mut self, account: &AccountId, outcome: Outcome) {
         let h = &mut self.harvest;
         h.findings.extend(outcome.findings.into_iter().map(|g| (account.clone(), g)));
-        h.contributions.extend(outcome.contributions.into_iter().map(|(d, c)| (d, account.clone(), c)));
+        h.contributions
+            .extend(outcome.contributions.into_iter().map(|(d, c)| (d, account.clone(), c)));
         h.hours.extend(outcome.hours.into_iter().map(|r| (account.clone(), r)));
     }
 
@@ -437,7 +458,12 @@ impl Router {
 
     /// After a panic: a new actor from the last checkpoint, everything since once more; a batch that
     /// panics again is a dead letter.
-    async fn recover(&mut self, account: &AccountId, culprit: &Arc<EventBatch>, tick: Option<Timestamp>) -> Result<(), StoreError> {
+    async fn recover(
+        &mut self,
+        account: &AccountId,
+        culprit: &Arc<EventBatch>,
+        tick: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let now = self.clock.monotonic_ms();
         self.counters.panics += 1;
         AccountPanicked { account }.emit();
@@ -506,7 +532,9 @@ impl Router {
     }
 
     fn quarantine(&mut self, account: &AccountId) {
-        if let Some(Slot::Awake(awake)) = self.registry.slots.insert(account.clone(), Slot::Quarantined) {
+        if let Some(Slot::Awake(awake)) =
+            self.registry.slots.insert(account.clone(), Slot::Quarantined)
+        {
             for batch in &awake.journal {
                 self.dead_letter(account, batch);
             }
@@ -526,7 +554,12 @@ impl Router {
 
 fn sort_findings(findings: &mut [(AccountId, Graded)]) {
     findings.sort_by(|(a, x), (b, y)| {
-        (x.finding.decided, a, x.finding.kind, x.sequence).cmp(&(y.finding.decided, b, y.finding.kind, y.sequence))
+        (x.finding.decided, a, x.finding.kind, x.sequence).cmp(&(
+            y.finding.decided,
+            b,
+            y.finding.kind,
+            y.sequence,
+        ))
     });
 }
 

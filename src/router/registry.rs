@@ -35,7 +35,8 @@ impl Awake {
     /// still under way must.
     pub fn checkpointed(&mut self, sealed: Arc<Vec<u8>>, batch: &Arc<EventBatch>) {
         self.last_good = Some(sealed);
-        let applied = self.journal.iter().position(|b| Arc::ptr_eq(b, batch)).map_or(0, |at| at + 1);
+        let applied =
+            self.journal.iter().position(|b| Arc::ptr_eq(b, batch)).map_or(0, |at| at + 1);
         self.journal.drain(..applied);
         self.journal_events = self.journal.iter().map(|b| b.events.len()).sum();
     }

@@ -57,7 +57,8 @@ impl Watermark {
     }
 
     fn observe_jump(&mut self, time: Timestamp) {
-        let (lowest, count) = self.jump.map_or((time, 0), |(lowest, count)| (lowest.min(time), count));
+        let (lowest, count) =
+            self.jump.map_or((time, 0), |(lowest, count)| (lowest.min(time), count));
         if count + 1 >= WITNESSES {
             self.newest = lowest;
             self.jump = None;

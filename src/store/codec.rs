@@ -14,7 +14,8 @@ fn options(limit: usize) -> impl Options {
 /// # Errors
 /// The encoding is over `limit` bytes.
 pub fn encode<T: Serialize>(value: &T, limit: usize) -> Result<Vec<u8>, EnvelopeError> {
-    let payload = options(limit).serialize(value).map_err(|e| EnvelopeError::Payload(e.to_string()))?;
+    let payload =
+        options(limit).serialize(value).map_err(|e| EnvelopeError::Payload(e.to_string()))?;
     Ok(envelope::seal(&payload))
 }
 

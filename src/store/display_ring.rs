@@ -30,7 +30,13 @@ pub fn put(day: &mut Vec<u8>, record: &HourRecord) {
         HourStatus::Silent => 2,
         HourStatus::Gap => 3,
     };
-    let values = [record.observed, record.quantiles[0], record.quantiles[1], record.quantiles[2], record.low_from];
+    let values = [
+        record.observed,
+        record.quantiles[0],
+        record.quantiles[1],
+        record.quantiles[2],
+        record.low_from,
+    ];
     for (i, value) in values.into_iter().enumerate() {
         to[1 + 2 * i..3 + 2 * i].copy_from_slice(&squeeze(value));
     }
@@ -83,7 +89,10 @@ mod tests {
         put(&mut day, &record);
         let back = read(2, &day);
         assert_eq!(back.len(), 1);
-        assert_eq!((back[0].hour, back[0].status, back[0].surprise), (53, HourStatus::Logged, [7; SURPRISE_LANES]));
+        assert_eq!(
+            (back[0].hour, back[0].status, back[0].surprise),
+            (53, HourStatus::Logged, [7; SURPRISE_LANES])
+        );
         assert!((back[0].observed / record.observed - 1.0).abs() < 0.02);
         assert!(back[0].low_from.is_nan());
         assert!(read(2, &day[1..]).is_empty());

@@ -26,7 +26,10 @@ pub enum EnvelopeError {
     #[error("it is not state of cosmoguard")]
     NotOurs,
     /// Written by a newer build.
-    #[error("it is schema {found}, this build reads up to {}; use a newer cosmoguard", SCHEMA_VERSION)]
+    #[error(
+        "it is schema {found}, this build reads up to {}; use a newer cosmoguard",
+        SCHEMA_VERSION
+    )]
     FutureVersion {
         /// Version found.
         found: u16,

@@ -34,12 +34,16 @@ impl SledStore {
             .flush_every_ms(None)
             .mode(sled::Mode::LowSpace);
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        let failed = |cause: String| StoreError::Engine { place: place.clone(), action: "opened", cause };
+        let failed =
+            |cause: String| StoreError::Engine { place: place.clone(), action: "opened", cause };
         match opened {
             Ok(Ok(db)) => Ok(SledStore { db, place }),
             Ok(Err(sled::Error::Io(e))) if lock_is_held(&e) => Err(StoreError::InUse { place }),
             Ok(Err(e)) => Err(failed(e.to_string())),
-            Err(_) => Err(failed("the engine stopped on damaged files; move the directory aside and replay".to_owned())),
+            Err(_) => Err(failed(
+                "the engine stopped on damaged files; move the directory aside and replay"
+                    .to_owned(),
+            )),
         }
     }
 

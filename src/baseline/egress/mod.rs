@@ -29,10 +29,10 @@ pub(crate) use stream::{HOURS_KEPT, SLOTS_KEPT, Stream};
 
 use prior::{SCALED, TESTS};
 
-use crate::baseline::tempo::HourStatus;
 use crate::baseline::cell::Cell;
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::baseline::prior::Priors;
+use crate::baseline::tempo::HourStatus;
 use crate::profile::EgressProfile;
 use crate::stats::histogram::DecayedHistogram;
 use crate::time::{DAY_MS, Timestamp};

@@ -2,7 +2,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellV1;
-use super::{egress::EgressV1, listed::ListedV1, location::LocationV1, principals::PrincipalsV1, tempo::TempoV1};
+use super::{
+    egress::EgressV1, listed::ListedV1, location::LocationV1, principals::PrincipalsV1,
+    tempo::TempoV1,
+};
 use crate::account::logic::{AccountLogic, AccountState};
 use crate::account::message::{Context, EventBatch, Graded, Outcome, SURPRISE_LANES};
 use crate::account::model::AccountModel;
@@ -63,7 +66,11 @@ impl From<&AccountModel> for AccountV1 {
             principals: (&m.principals).into(),
             tempo: (&m.tempo).into(),
             sequence: m.sequence,
-            recent: m.recent.iter().map(|(kind, at)| (kind.alert_type().to_owned(), at.0)).collect(),
+            recent: m
+                .recent
+                .iter()
+                .map(|(kind, at)| (kind.alert_type().to_owned(), at.0))
+                .collect(),
             records: m.records,
             late_records: m.late_records,
             prior_day: m.prior_day,
@@ -74,7 +81,10 @@ impl From<&AccountModel> for AccountV1 {
 impl AccountV1 {
     fn restore(self) -> Result<AccountModel, String> {
         let open = self.open.into_iter().map(|(minute, cell)| Some((minute, cell.restore()?)));
-        let recent = self.recent.into_iter().map(|(kind, at)| Some((AlertKind::parse(&kind)?, Timestamp(at))));
+        let recent = self
+            .recent
+            .into_iter()
+            .map(|(kind, at)| Some((AlertKind::parse(&kind)?, Timestamp(at))));
         Ok(AccountModel {
             id: AccountId::parse(&self.key),
             resource_id: self.resource_id,
@@ -93,7 +103,9 @@ impl AccountV1 {
             principals: self.principals.try_into().map_err(|e| format!("principals: {e}"))?,
             tempo: self.tempo.try_into().map_err(|e| format!("tempo: {e}"))?,
             sequence: self.sequence,
-            recent: recent.collect::<Option<_>>().ok_or("a recent finding is of an unknown kind")?,
+            recent: recent
+                .collect::<Option<_>>()
+                .ok_or("a recent finding is of an unknown kind")?,
             records: self.records,
             late_records: self.late_records,
             prior_day: self.prior_day,
@@ -129,7 +141,11 @@ impl AccountLogic for AccountModel {
         AccountModel::judge_open(self, context)
     }
     fn checkpoint(&self) -> Option<Vec<u8>> {
-        seal(self).inspect_err(|e| crate::telemetry::CheckpointRefused { account: self.id(), cause: e }.emit()).ok()
+        seal(self)
+            .inspect_err(|e| {
+                crate::telemetry::CheckpointRefused { account: self.id(), cause: e }.emit()
+            })
+            .ok()
     }
     fn state(&self) -> AccountState {
         AccountModel::state(self)

@@ -23,7 +23,8 @@ impl From<&EgressPrior> for EgressPriorV1 {
 impl TryFrom<EgressPriorV1> for EgressPrior {
     type Error = &'static str;
     fn try_from(v: EgressPriorV1) -> Result<EgressPrior, &'static str> {
-        let numbers = v.centre.iter().chain(&v.spread).flatten().chain(v.dispersion.iter().flatten());
+        let numbers =
+            v.centre.iter().chain(&v.spread).flatten().chain(v.dispersion.iter().flatten());
         if !numbers.chain([&v.size]).all(|n| n.is_finite()) {
             return Err("a volume prior is not a number");
         }

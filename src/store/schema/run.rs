@@ -72,7 +72,8 @@ where
     let mut failed = None;
     store.scan(prefix, &mut |key, bytes| {
         let day = key[prefix.len()..].try_into().map(i64::from_be_bytes).unwrap_or_default();
-        let restored = codec::decode(bytes, PART_BYTES_MAX).and_then(|v| restore(day, v).map_err(EnvelopeError::Payload));
+        let restored = codec::decode(bytes, PART_BYTES_MAX)
+            .and_then(|v| restore(day, v).map_err(EnvelopeError::Payload));
         match restored {
             Ok(value) => into.publish(day, Arc::new(value)),
             Err(cause) => failed = Some(damaged(key, cause)),
@@ -118,7 +119,9 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
             |r| Watermark::resume(lateness_ms, Timestamp(r.newest), Timestamp(r.watermark)),
         ),
         last_tick: run.as_ref().and_then(|r| r.last_tick),
-        positions: Positions::resume(run.map(|r| r.applied.into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default()),
+        positions: Positions::resume(
+            run.map(|r| r.applied.into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default(),
+        ),
     })
 }
 
@@ -126,7 +129,11 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
 ///
 /// # Errors
 /// A part is larger than its bound, or the store failed.
-pub fn save(state: &RunState, store: &dyn StateStore, batch: &mut WriteBatch) -> Result<(), StoreError> {
+pub fn save(
+    state: &RunState,
+    store: &dyn StateStore,
+    batch: &mut WriteBatch,
+) -> Result<(), StoreError> {
     let run = RunV1 {
         newest: state.watermark.newest().0,
         watermark: state.watermark.current().0,
@@ -141,7 +148,8 @@ pub fn save(state: &RunState, store: &dyn StateStore, batch: &mut WriteBatch) ->
     for (day, priors) in state.priors.iter() {
         let key = keys::priors(day);
         if store.get(&key)?.is_none() {
-            let value = PriorsV1 { egress: (&priors.egress).into(), location: (&priors.location).into() };
+            let value =
+                PriorsV1 { egress: (&priors.egress).into(), location: (&priors.location).into() };
             put(batch, key, &value)?;
         }
     }
@@ -160,7 +168,12 @@ fn restore_priors(day: i64, v: PriorsV1) -> Result<Priors, String> {
 
 fn stored_fleet(fleet: &FleetModel) -> FleetV1 {
     let contributions = fleet.contributions.iter().map(|(account, (day, c))| {
-        (account.key(), *day, c.egress.as_ref().map(Into::into), c.location.as_ref().map(Into::into))
+        (
+            account.key(),
+            *day,
+            c.egress.as_ref().map(Into::into),
+            c.location.as_ref().map(Into::into),
+        )
     });
     FleetV1 { published: fleet.published, contributions: contributions.collect() }
 }
