@@ -1,2 +1,5 @@
 //! One integration binary: one link, many rooms.
 mod architecture;
+mod cli;
+mod determinism;
+mod support;
