@@ -12,7 +12,13 @@
 //! raised as in service) and prints the table. `check` draws its fleet from other ranges and
 //! another seed and counts false alerts per account-month at the shipped budget. `attacks` puts
 //! bursts and drips on such accounts and counts what is found.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+// Tests and classes are numbered in several tables at once, hence the ranges.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::needless_range_loop
+)]
 
 use cosmoguard::baseline::cell::Cell;
 use cosmoguard::baseline::egress::prior::{SCALED, TEST_NAMES, TESTS};

@@ -132,11 +132,12 @@ fn named(facet: &'static str, m: Maturity) -> FacetMaturity {
 }
 
 impl AccountModel {
-    /// The newest event time that the model has closed or holds open.
+    /// The newest event time that the model has closed, holds open or took in late.
     pub fn now(&self) -> Timestamp {
-        let newest =
-            self.open.keys().next_back().copied().unwrap_or(i64::MIN).max(self.last_minute);
-        if newest == i64::MIN { Timestamp(0) } else { Timestamp::of_minute(newest) }
+        let open = self.open.keys().next_back().copied().map(Timestamp::of_minute);
+        let closed = (self.last_minute != i64::MIN).then(|| Timestamp::of_minute(self.last_minute));
+        let taught = self.tempo.coverage().filter_map(|(_, last)| last).max();
+        open.max(closed).max(taught).unwrap_or(Timestamp(0))
     }
 
     fn maturities(&self, profile: &Profile) -> [(&'static str, Maturity); 4] {

@@ -409,10 +409,8 @@ mod tests {
     #[test]
     fn coverage_names_what_arrives() {
         let mut tempo = TempoBaseline::new();
-        let mut cell = Cell::default();
-        cell.categories = Category::DataPlaneRequests.bit() | Category::Activity.bit();
-        cell.requests = 100;
-        cell.throttled = 25;
+        let categories = Category::DataPlaneRequests.bit() | Category::Activity.bit();
+        let cell = Cell { categories, requests: 100, throttled: 25, ..Cell::default() };
         tempo.learn(MONDAY * 60 + 7, &cell);
         tempo.close_hour(MONDAY, 100);
         let seen: Vec<Category> =

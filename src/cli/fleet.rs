@@ -64,7 +64,7 @@ impl Fleet {
         parts.join(", ")
     }
 
-    /// What accounts are blind to, with how many: `7 send no Activity log: …`.
+    /// What accounts do not send, with how many: `7 no Activity log`.
     pub fn blind(&self) -> Vec<String> {
         let mut counts: Vec<(view::Blindness, usize)> = Vec::new();
         for blind in self.members.iter().flat_map(|m| view::blindness(&m.categories)) {
@@ -73,10 +73,7 @@ impl Fleet {
                 None => counts.push((blind, 1)),
             }
         }
-        counts
-            .into_iter()
-            .map(|(b, n)| format!("{n} send no {}: {} not judged", b.missing, b.blind))
-            .collect()
+        counts.into_iter().map(|(b, n)| format!("{n} no {}", b.missing)).collect()
     }
 
     /// Hours without logs, and on how many accounts.

@@ -105,8 +105,8 @@ fn accounts(ui: Ui, fleet: &Fleet) {
     let blind: Vec<String> = fleet.blind();
     if !blind.is_empty() {
         say(&format!(
-            "  blind       {}    {}",
-            blind.join("; "),
+            "  send        {}    {}",
+            blind.join(", "),
             ui.paint(Role::Dim, "cosmoguard model coverage")
         ));
     }

@@ -14,6 +14,23 @@ use crate::ids::{AccountId, Text};
 use crate::profile::EgressProfile;
 use crate::time::{HOUR_MS, Timestamp};
 
+/// A test's name for people.
+fn title(test: &str) -> &'static str {
+    match test {
+        "T.h1" => "volume, 1 h",
+        "T.h6" => "volume, 6 h",
+        "T.h24" => "volume, 24 h",
+        "Q" => "steady excess",
+        "LO.h1" => "one operation, 1 h",
+        "LO.h6" => "one operation, 6 h",
+        "LO.h24" => "one operation, 24 h",
+        "N.h1" => "new network, 1 h",
+        "N.h24" => "new network, 24 h",
+        "N.d7" => "new network, 7 d",
+        _ => "volume",
+    }
+}
+
 /// Days in the month that nominal rates are quoted for.
 const MONTH_DAYS: f64 = 30.4;
 /// Longest story that is told, hours: an alert's start lies at most eight days before its end.
@@ -186,7 +203,7 @@ fn facets(o: &EgressObservation, maturity: Maturity, low: f64) -> Vec<Facet> {
             let [lower, _, upper] = BandModel::usual(t.expected, t.variance);
             let never = Usual::NeverIn { days: maturity.age_days };
             Facet {
-                name: t.name,
+                name: title(t.name),
                 observed: Quantity::Bytes(t.observed),
                 usual: if t.variance > 0.0 { Usual::Range(lower, upper) } else { never },
                 p: Some(t.p),

@@ -36,7 +36,8 @@ fields! {
     Time Record: "time";
     TimeGenerated Record: "TimeGenerated";
     EventTimestamp Record: "eventTimestamp";
-    ResourceId Record: "resourceId" "_ResourceId";
+    // `resourceIds` stands in one published capture.
+    ResourceId Record: "resourceId" "_ResourceId" "resourceIds";
     Category Record: "category";
     CategoryValue Record: "CategoryValue";
     TableType Record: "Type";

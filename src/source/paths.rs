@@ -10,7 +10,8 @@ use crate::time::Timestamp;
 /// Endings of log files; in a folder everything else is passed over.
 const ENDINGS: [&str; 8] = ["json", "jsonl", "ndjson", "log", "txt", "concatjson", "gz", "zst"];
 /// What this program writes itself beside logs.
-const OWN_FILES: [&str; 3] = ["refused.jsonl", "labels.json", "alerts.jsonl"];
+const OWN_FILES: [&str; 5] =
+    ["refused.jsonl", "labels.json", "alerts.jsonl", "tor-exits.txt", "threat-ips.txt"];
 /// Warnings kept word for word; the rest is counted.
 const WARNINGS_MAX: usize = 100;
 
@@ -19,7 +20,8 @@ const WARNINGS_MAX: usize = 100;
 pub struct Skipped {
     /// Not the ending of a log file.
     pub other_ending: u64,
-    /// `refused.jsonl`, `labels.json`, `alerts.jsonl`: written by this program.
+    /// `refused.jsonl`, `labels.json`, `alerts.jsonl` and the lists beside a simulated fleet: written
+    /// by this program.
     pub own_output: u64,
     /// Hidden: the name begins with a dot.
     pub hidden: u64,

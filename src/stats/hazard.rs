@@ -32,6 +32,7 @@ impl HazardPrior {
 }
 
 #[cfg(test)]
+#[allow(clippy::excessive_precision, clippy::approx_constant)] // tabulated values, as printed
 mod tests {
     use super::*;
 

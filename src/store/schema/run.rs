@@ -9,6 +9,7 @@ use super::desk::DeskV1;
 use super::egress_prior::{EgressContributionV1, EgressPriorV1};
 use super::location_prior::{LocationContributionV1, LocationPriorV1};
 use super::tenant::{DirectoryV1, TenantV1};
+use crate::alert::dedup::DeskState;
 use crate::baseline::principals::PrincipalDirectory;
 use crate::baseline::prior::{Contribution, Priors};
 use crate::baseline::published::ByDay;
@@ -18,6 +19,7 @@ use crate::router::watermark::Watermark;
 use crate::store::envelope::EnvelopeError;
 use crate::store::run_state::{Positions, RunState};
 use crate::store::{StateStore, StoreError, WriteBatch, codec, keys};
+use crate::tenant::model::TenantModel;
 use crate::time::Timestamp;
 
 /// Longest part, bytes: the contributions of 100,000 accounts with room to spare.
@@ -91,12 +93,12 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
     let run: Option<RunV1> = get(store, &keys::positions())?;
     let payload = |key: Vec<u8>| move |cause: String| damaged(&key, EnvelopeError::Payload(cause));
     let tenant = match get::<TenantV1>(store, &keys::tenant())? {
-        Some(v) => v.try_into().map_err(|e| payload(keys::tenant())(format!("{e}")))?,
-        None => Default::default(),
+        Some(v) => TenantModel::try_from(v).map_err(|e| payload(keys::tenant())(e.to_owned()))?,
+        None => TenantModel::default(),
     };
     let desk = match get::<DeskV1>(store, &keys::desk())? {
-        Some(v) => v.try_into().map_err(|e| payload(keys::desk())(format!("{e}")))?,
-        None => Default::default(),
+        Some(v) => DeskState::try_from(v).map_err(|e| payload(keys::desk())(e.to_string()))?,
+        None => DeskState::default(),
     };
     let fleet = match get::<FleetV1>(store, &keys::fleet())? {
         Some(v) => restore_fleet(v).map_err(payload(keys::fleet()))?,
@@ -105,7 +107,7 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
     let (mut priors, mut directory) = (ByDay::default(), ByDay::default());
     by_day(store, keys::PRIORS, &mut priors, restore_priors)?;
     by_day(store, keys::DIRECTORY, &mut directory, |_, v: DirectoryV1| {
-        PrincipalDirectory::try_from(v).map_err(|e| format!("{e}"))
+        PrincipalDirectory::try_from(v).map_err(str::to_owned)
     })?;
     Ok(RunState {
         tenant,
