@@ -1,4 +1,5 @@
 //! The real binary: exit codes, streams, refusals and hostile input.
+#![allow(clippy::expect_used, reason = "a test that cannot set its scene fails")]
 use std::io::Write;
 
 use super::support::{Ran, cli, cli_fed, fixture};

@@ -1,4 +1,5 @@
 //! Same in, same bytes out: threads, chunk sizes, sleeping accounts and restarts change nothing.
+#![allow(clippy::expect_used, reason = "a test that cannot set its scene fails")]
 use std::collections::BTreeSet;
 use std::path::Path;
 

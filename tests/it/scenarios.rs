@@ -1,4 +1,5 @@
 //! An attack and its innocent look-alike, in pairs.
+#![allow(clippy::expect_used, reason = "a test that cannot set its scene fails")]
 use std::net::IpAddr;
 
 use cosmoguard::simulate::scenario::data_plane;

@@ -1,4 +1,5 @@
 //! The real binary in a directory of its own, and what it leaves behind.
+#![allow(clippy::expect_used, reason = "a test that cannot set its scene fails")]
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
