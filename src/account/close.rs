@@ -214,7 +214,7 @@ impl AccountModel {
         out: &mut Outcome,
     ) {
         if self.raise(finding, cx, out) {
-            self.egress.alerted(end, Some(observation));
+            self.egress.alerted(end, Some(observation), &cx.profile.egress);
         }
     }
 
@@ -285,7 +285,7 @@ impl AccountModel {
             self.listed.note_other_finding(at);
         }
         if kind != AlertKind::DataExfiltration {
-            self.egress.alerted(at, None);
+            self.egress.alerted(at, None, &cx.profile.egress);
         }
         self.sequence += 1;
         out.findings.push(Graded { sequence: self.sequence, finding, grade });

@@ -104,7 +104,8 @@ pub struct EgressObservation {
     pub p_now: f64,
     /// Combined p of the day so far: only falls.
     pub p_day: f64,
-    /// p of the new-network tests alone, now.
+    /// p of the new-network tests alone, now; with the windows that the open story explains
+    /// unless it has been told as a new network's already.
     pub p_new_now: f64,
     /// p of the new-network tests alone, of the day so far.
     pub p_new_day: f64,
@@ -128,7 +129,20 @@ pub struct EgressObservation {
     pub band: BandModel,
 }
 
+/// Days in the month that nominal rates are quoted for.
+const MONTH_DAYS: f64 = 30.4;
+
 impl EgressObservation {
+    /// The new-network tests alone are as rare as Medium asks.
+    pub fn is_new_network(&self, profile: &EgressProfile) -> bool {
+        self.p_new_now <= profile.new_network_medium_per_month / MONTH_DAYS
+    }
+
+    /// They were at some time of the day.
+    pub fn was_new_network(&self, profile: &EgressProfile) -> bool {
+        self.p_new_day <= profile.new_network_medium_per_month / MONTH_DAYS
+    }
+
     /// Bytes beyond expectation in the deciding window.
     pub fn excess(&self) -> f64 {
         let t = &self.tests[self.deciding];
@@ -395,9 +409,11 @@ impl EgressBaseline {
         };
         let (p_now, by_counted) = weighted_bonferroni(&pairs(true));
         let (p_unexplained, by_all) = weighted_bonferroni(&pairs(false));
+        // A story that is open without this mark may still be lifted by windows that it explains.
+        let marked = self.story.is_none_or(|s| s.new_network);
         let new_weight: f64 = tests[N..].iter().map(|t| t.weight).sum();
         let new: Vec<(f64, f64)> =
-            pairs(true)[N..].iter().map(|(p, w)| (*p, w / new_weight)).collect();
+            pairs(marked)[N..].iter().map(|(p, w)| (*p, w / new_weight)).collect();
         let (p_new_now, _) = weighted_bonferroni(&new);
         self.today.p = self.today.p.min(p_now);
         self.today.p_new = self.today.p_new.min(p_new_now);
