@@ -75,6 +75,7 @@ fn whole(chunks: Arc<Vec<Chunk>>) -> Report {
     session::run(job, &mut writer, &mut Silent).expect("the run ends well")
 }
 
+#[allow(clippy::disallowed_methods)] // a benchmark measures the wall clock
 fn pipeline(c: &mut Criterion) {
     let chunks = Arc::new(chunks());
     let records: usize = chunks.iter().map(|c| c.records.len()).sum();
