@@ -292,6 +292,7 @@ impl Engine {
         let TickHarvest { findings, contributions, hours } = self.router.tick(at).await?;
         self.counts.account_days += contributions.len() as u64;
         self.rings.take(hours);
+        self.rings.spill(self.store.as_ref())?;
         let context = Arc::clone(self.router.context());
         let said =
             self.tenant.send(TenantTick { watermark: at, context: Arc::clone(&context) }).await?;
@@ -374,6 +375,7 @@ impl Engine {
         writer.save(&mut batch);
         writer.sync()?;
         self.store.write(batch)?;
+        self.router.checkpointed()?;
         self.store.flush()?;
         self.since_checkpoint = 0;
         Ok(())

@@ -169,25 +169,20 @@ fn restore_priors(day: i64, v: PriorsV1) -> Result<Priors, String> {
 }
 
 fn stored_fleet(fleet: &FleetModel) -> FleetV1 {
-    let contributions = fleet.contributions.iter().map(|(account, (day, c))| {
-        (
-            account.key(),
-            *day,
-            c.egress.as_ref().map(Into::into),
-            c.location.as_ref().map(Into::into),
-        )
+    let contributions = fleet.contributions().map(|(account, day, c)| {
+        (account.key(), day, c.egress.as_ref().map(Into::into), c.location.as_ref().map(Into::into))
     });
     FleetV1 { published: fleet.published, contributions: contributions.collect() }
 }
 
 fn restore_fleet(v: FleetV1) -> Result<FleetModel, String> {
-    let mut contributions = BTreeMap::new();
+    let mut contributions = Vec::with_capacity(v.contributions.len());
     for (account, day, egress, location) in v.contributions {
         let contribution = Contribution {
             egress: egress.map(TryInto::try_into).transpose()?,
             location: location.map(TryInto::try_into).transpose()?,
         };
-        contributions.insert(AccountId::parse(&account), (day, contribution));
+        contributions.push((day, AccountId::parse(&account), contribution));
     }
-    Ok(FleetModel { contributions, published: v.published })
+    Ok(FleetModel::restore(contributions, v.published))
 }
