@@ -225,17 +225,20 @@ impl Engine {
             self.counts.outside_span += 1;
             return Ok(());
         }
-        if !self.positions.advance(file, offset) {
+        if self.positions.is_applied(file, offset) {
             self.counts.applied_before += 1;
             return Ok(());
         }
         if !self.digests.insert(event.digest, self.watermark.current()) {
+            self.positions.advance(file, offset);
             self.counts.duplicates += 1;
             return Ok(());
         }
         self.since_checkpoint += 1;
         let watermark = self.watermark.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
+        // Only now: a checkpoint at the tick does not hold this record yet.
+        self.positions.advance(file, offset);
         self.counts.note_event(&event);
         if let Some(operation) = TenantOperation::of(&event, &address) {
             self.operations.push((operation, watermark));
