@@ -36,9 +36,7 @@ impl Handler<FleetTick> for FleetActor {
     type Result = Option<Priors>;
 
     fn handle(&mut self, tick: FleetTick, _: &mut Self::Context) -> Self::Result {
-        for (day, account, contribution) in tick.contributions {
-            self.model.contribute(day, account, contribution);
-        }
+        self.model.contribute(tick.contributions);
         tick.midnight.and_then(|day| self.model.publish(day))
     }
 }

@@ -225,17 +225,20 @@ impl Engine {
             self.counts.outside_span += 1;
             return Ok(());
         }
-        if !self.positions.advance(file, offset) {
+        if self.positions.is_applied(file, offset) {
             self.counts.applied_before += 1;
             return Ok(());
         }
         if !self.digests.insert(event.digest, self.watermark.current()) {
+            self.positions.advance(file, offset);
             self.counts.duplicates += 1;
             return Ok(());
         }
         self.since_checkpoint += 1;
         let watermark = self.watermark.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
+        // Only now: a checkpoint at the tick does not hold this record yet.
+        self.positions.advance(file, offset);
         self.counts.note_event(&event);
         if let Some(operation) = TenantOperation::of(&event, &address) {
             self.operations.push((operation, watermark));
@@ -292,6 +295,7 @@ impl Engine {
         let TickHarvest { findings, contributions, hours } = self.router.tick(at).await?;
         self.counts.account_days += contributions.len() as u64;
         self.rings.take(hours);
+        self.rings.spill(self.store.as_ref())?;
         let context = Arc::clone(self.router.context());
         let said =
             self.tenant.send(TenantTick { watermark: at, context: Arc::clone(&context) }).await?;
@@ -374,6 +378,7 @@ impl Engine {
         writer.save(&mut batch);
         writer.sync()?;
         self.store.write(batch)?;
+        self.router.checkpointed()?;
         self.store.flush()?;
         self.since_checkpoint = 0;
         Ok(())

@@ -5,6 +5,9 @@ use crate::account::message::HourRecord;
 use crate::ids::AccountId;
 use crate::store::{StateStore, StoreError, WriteBatch, display_ring, keys};
 
+/// Account-days held between checkpoints: 8 MB of a large fleet's hours.
+const DAYS_HELD_MAX: usize = 4096;
+
 /// Collects closed hours between checkpoints.
 #[derive(Debug, Default)]
 pub struct RingWriter {
@@ -17,6 +20,19 @@ impl RingWriter {
         for (account, hour) in hours {
             self.days.entry((account, hour.hour.div_euclid(24))).or_default().push(hour);
         }
+    }
+    /// Writes what was taken if it is much. Nothing needs the rings to be of one piece with the
+    /// run's checkpoint: an hour that is closed again is written again.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn spill(&mut self, store: &dyn StateStore) -> Result<(), StoreError> {
+        if self.days.len() < DAYS_HELD_MAX {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::default();
+        self.save(store, &mut batch)?;
+        store.write(batch)
     }
     /// Puts what was taken into a checkpoint, merged with the day as it is stored, and drops days
     /// that are older than the ring.

@@ -10,18 +10,72 @@ use crate::ids::AccountId;
 use crate::limits;
 use crate::time::Timestamp;
 
+/// Something an account was given to do.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    /// Rises with every delivery of the router.
+    pub number: u64,
+    /// Events to apply; may be none.
+    pub batch: Arc<EventBatch>,
+    /// The watermark to move to afterwards.
+    pub tick: Option<Timestamp>,
+}
+
+impl Delivery {
+    /// Nothing to do: only asks for the state.
+    pub fn nothing() -> Delivery {
+        Delivery { number: 0, batch: Arc::default(), tick: None }
+    }
+    /// What it counts for against the journal's bound.
+    fn weight(&self) -> usize {
+        self.batch.events.len() + usize::from(self.tick.is_some())
+    }
+}
+
+/// What an account was given since its last checkpoint, oldest first. Ticks are in it too: what a
+/// model says at a tick it must say at that tick again when it is rebuilt, and not with the next
+/// batch, whose answer counts.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    deliveries: Vec<Delivery>,
+    weight: usize,
+}
+
+impl Journal {
+    pub fn push(&mut self, delivery: Delivery) {
+        self.weight += delivery.weight();
+        self.deliveries.push(delivery);
+    }
+    /// It is time for a checkpoint.
+    pub fn is_long(&self) -> bool {
+        self.weight >= limits::JOURNAL_EVENTS_MAX
+    }
+    /// Forgets what came up to `number`: a checkpoint covers it.
+    pub fn covered(&mut self, number: u64) {
+        self.keep(|delivery| delivery.number > number);
+    }
+    /// Forgets one delivery: it is set aside.
+    pub fn remove(&mut self, number: u64) {
+        self.keep(|delivery| delivery.number != number);
+    }
+    /// What came before `number`.
+    pub fn before(&self, number: u64) -> Vec<Delivery> {
+        self.deliveries.iter().take_while(|d| d.number < number).cloned().collect()
+    }
+    fn keep(&mut self, wanted: impl FnMut(&Delivery) -> bool) {
+        self.deliveries.retain(wanted);
+        self.weight = self.deliveries.iter().map(Delivery::weight).sum();
+    }
+}
+
 /// An account that has an actor.
-pub struct Awake {
+pub(super) struct Awake {
     /// Its actor.
     pub address: Addr<AccountActor>,
-    /// Its last sealed checkpoint; `None`: the store's, or a fresh model.
+    /// Its last sealed checkpoint; `None`: a fresh model.
     pub last_good: Option<Arc<Vec<u8>>>,
-    /// Batches applied or under way since `last_good`, oldest first: delivered again after a panic.
-    pub journal: Vec<Arc<EventBatch>>,
-    /// Events in the journal.
-    pub journal_events: usize,
-    /// Rises with every respawn.
-    pub generation: u32,
+    /// Applied or under way since `last_good`: delivered again after a panic.
+    pub journal: Journal,
     /// Changed since the store last saw it.
     pub dirty: bool,
     /// Watermark of its last event.
@@ -31,19 +85,16 @@ pub struct Awake {
 }
 
 impl Awake {
-    /// The actor answered `batch` with a checkpoint: what came up to it need not be kept; what is
-    /// still under way must.
-    pub fn checkpointed(&mut self, sealed: Arc<Vec<u8>>, batch: &Arc<EventBatch>) {
+    /// The actor sealed itself after `number`: what came up to it need not be kept; what is still
+    /// under way must.
+    pub fn checkpointed(&mut self, sealed: Arc<Vec<u8>>, number: u64) {
         self.last_good = Some(sealed);
-        let applied =
-            self.journal.iter().position(|b| Arc::ptr_eq(b, batch)).map_or(0, |at| at + 1);
-        self.journal.drain(..applied);
-        self.journal_events = self.journal.iter().map(|b| b.events.len()).sum();
+        self.journal.covered(number);
     }
 }
 
 /// State of one account as the router knows it.
-pub enum Slot {
+pub(super) enum Slot {
     /// Has an actor.
     Awake(Box<Awake>),
     /// Checkpointed; its hours or day may still have to be closed at this moment.
@@ -52,16 +103,13 @@ pub enum Slot {
     Quarantined,
 }
 
-/// Panics of one account: wall-clock milliseconds, newest last.
-pub type Strikes = Vec<u64>;
-
 /// All accounts.
 #[derive(Default)]
-pub struct Registry {
+pub(super) struct Registry {
     /// By account. Never iterated into output without sorting.
     pub slots: HashMap<AccountId, Slot>,
-    /// Accounts that panicked.
-    pub strikes: HashMap<AccountId, Strikes>,
+    /// Panics of the accounts that had any: milliseconds of the monotonic clock, newest last.
+    strikes: HashMap<AccountId, Vec<u64>>,
 }
 
 impl Registry {
@@ -78,6 +126,13 @@ impl Registry {
         strikes.retain(|at| now_ms.saturating_sub(*at) <= limits::QUARANTINE_WINDOW_MS as u64);
         strikes.push(now_ms);
         strikes.len() >= limits::PANICS_BEFORE_QUARANTINE
+    }
+    /// The account's entry while it is awake.
+    pub fn awake_mut(&mut self, account: &AccountId) -> Option<&mut Awake> {
+        match self.slots.get_mut(account) {
+            Some(Slot::Awake(awake)) => Some(awake),
+            _ => None,
+        }
     }
     /// Accounts awake.
     pub fn awake(&self) -> usize {

@@ -31,9 +31,14 @@ impl Watermark {
             current: Timestamp::MIN,
         }
     }
-    /// Goes on where an earlier run stopped.
-    pub fn resume(lateness_ms: i64, newest: Timestamp, current: Timestamp) -> Watermark {
-        Watermark { newest, current, ..Watermark::new(lateness_ms) }
+    /// Goes on where an earlier run stopped, with the doubted jump that it had seen, if any.
+    pub fn resume(
+        lateness_ms: i64,
+        newest: Timestamp,
+        current: Timestamp,
+        jump: Option<(Timestamp, u32)>,
+    ) -> Watermark {
+        Watermark { newest, current, jump, ..Watermark::new(lateness_ms) }
     }
     /// The bound from the source: while it stands, nothing newer counts.
     pub fn set_frontier(&mut self, frontier: Option<Timestamp>) {
@@ -78,6 +83,10 @@ impl Watermark {
     pub fn current(&self) -> Timestamp {
         self.current
     }
+    /// A jump ahead that is not believed yet: its earliest moment, and the records that stand beyond.
+    pub fn jump(&self) -> Option<(Timestamp, u32)> {
+        self.jump
+    }
     /// The newest believed event time.
     pub fn newest(&self) -> Timestamp {
         self.newest
@@ -112,6 +121,22 @@ mod tests {
         w.observe(Timestamp(100 * MIN));
         let last = (0..8).map(|i| w.observe(Timestamp((1000 + i) * MIN))).last();
         assert_eq!(last, Some(Timestamp(985 * MIN)));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_counts_the_witnesses_of_the_one_before() {
+        let mut whole = Watermark::new(15 * MIN);
+        whole.observe(Timestamp(100 * MIN));
+        for i in 0..4 {
+            whole.observe(Timestamp((1000 + i) * MIN));
+        }
+        let mut resumed =
+            Watermark::resume(15 * MIN, whole.newest(), whole.current(), whole.jump());
+        for i in 4..12 {
+            let time = Timestamp((1000 + i) * MIN);
+            assert_eq!(resumed.observe(time), whole.observe(time));
+        }
+        assert_eq!(resumed, whole);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use crate::ids::AccountId;
 
 /// Account checkpoints.
 pub const ACCOUNT: &[u8] = b"a/";
+/// Checkpoints of accounts that fell asleep since the run's last checkpoint.
+pub const STAGED: &[u8] = b"w/";
 /// Alert lines, by account sequence of delivery.
 pub const ALERT: &[u8] = b"l/";
 /// Display rings.
@@ -16,6 +18,14 @@ pub const DIRECTORY: &[u8] = b"q/";
 /// Checkpoint of an account.
 pub fn account(id: &AccountId) -> Vec<u8> {
     [ACCOUNT, id.key().as_bytes()].concat()
+}
+/// Checkpoint of an account that fell asleep since the run's last checkpoint.
+pub fn staged(id: &AccountId) -> Vec<u8> {
+    [STAGED, id.key().as_bytes()].concat()
+}
+/// Present when what is staged belongs to the run's checkpoint and is only to be moved.
+pub fn staged_good() -> Vec<u8> {
+    b"s/staged-good".to_vec()
 }
 /// The desk.
 pub fn desk() -> Vec<u8> {

@@ -31,16 +31,18 @@ impl Positions {
         }
         self.identities[index] = Some(identity);
     }
-    /// Notes the record at `offset` of file `index` as applied; false if an earlier run had applied
-    /// it. Files without identity (standard input) are always new.
-    pub fn advance(&mut self, index: u32, offset: u64) -> bool {
-        let Some(Some(identity)) = self.identities.get(index as usize) else { return true };
-        let next = self.applied.entry(*identity).or_default();
-        if offset < *next {
-            return false;
+    /// The record at `offset` of file `index` is applied already. Files without identity (standard
+    /// input) are always new.
+    pub fn is_applied(&self, index: u32, offset: u64) -> bool {
+        let identity = self.identities.get(index as usize).copied().flatten();
+        identity.and_then(|id| self.applied.get(&id)).is_some_and(|next| offset < *next)
+    }
+    /// Notes the record at `offset` of file `index` as applied.
+    pub fn advance(&mut self, index: u32, offset: u64) {
+        if let Some(Some(identity)) = self.identities.get(index as usize) {
+            let next = self.applied.entry(*identity).or_default();
+            *next = (*next).max(offset.saturating_add(1));
         }
-        *next = offset + 1;
-        true
     }
 }
 
@@ -75,13 +77,15 @@ mod tests {
     fn what_an_earlier_run_applied_is_recognised_by_file_and_offset() {
         let mut first = Positions::default();
         first.identify(0, 77);
-        assert!(first.advance(0, 0));
-        assert!(first.advance(0, 100));
+        assert!(!first.is_applied(0, 0));
+        first.advance(0, 0);
+        first.advance(0, 100);
         let mut second = Positions::resume(first.applied.clone());
         second.identify(3, 77);
-        assert!(!second.advance(3, 0));
-        assert!(!second.advance(3, 100));
-        assert!(second.advance(3, 200));
-        assert!(second.advance(9, 0), "a file without identity is new");
+        assert!(second.is_applied(3, 0));
+        assert!(second.is_applied(3, 100));
+        assert!(!second.is_applied(3, 200));
+        second.advance(9, 0);
+        assert!(!second.is_applied(9, 0), "a file without identity is new");
     }
 }

@@ -29,6 +29,7 @@ const PART_BYTES_MAX: usize = 256 << 20;
 struct RunV1 {
     newest: i64,
     watermark: i64,
+    jump: Option<(i64, u32)>,
     last_tick: Option<(i64, i64)>,
     tenant_sequence: u64,
     applied: Vec<(u128, u64)>,
@@ -118,7 +119,10 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
         directory,
         watermark: run.as_ref().map_or_else(
             || Watermark::new(lateness_ms),
-            |r| Watermark::resume(lateness_ms, Timestamp(r.newest), Timestamp(r.watermark)),
+            |r| {
+                let jump = r.jump.map(|(lowest, count)| (Timestamp(lowest), count));
+                Watermark::resume(lateness_ms, Timestamp(r.newest), Timestamp(r.watermark), jump)
+            },
         ),
         last_tick: run.as_ref().and_then(|r| r.last_tick),
         positions: Positions::resume(
@@ -139,6 +143,7 @@ pub fn save(
     let run = RunV1 {
         newest: state.watermark.newest().0,
         watermark: state.watermark.current().0,
+        jump: state.watermark.jump().map(|(lowest, count)| (lowest.0, count)),
         last_tick: state.last_tick,
         tenant_sequence: state.tenant_sequence,
         applied: state.positions.applied.iter().map(|(k, v)| (*k, *v)).collect(),
@@ -169,25 +174,20 @@ fn restore_priors(day: i64, v: PriorsV1) -> Result<Priors, String> {
 }
 
 fn stored_fleet(fleet: &FleetModel) -> FleetV1 {
-    let contributions = fleet.contributions.iter().map(|(account, (day, c))| {
-        (
-            account.key(),
-            *day,
-            c.egress.as_ref().map(Into::into),
-            c.location.as_ref().map(Into::into),
-        )
+    let contributions = fleet.contributions().map(|(account, day, c)| {
+        (account.key(), day, c.egress.as_ref().map(Into::into), c.location.as_ref().map(Into::into))
     });
     FleetV1 { published: fleet.published, contributions: contributions.collect() }
 }
 
 fn restore_fleet(v: FleetV1) -> Result<FleetModel, String> {
-    let mut contributions = BTreeMap::new();
+    let mut contributions = Vec::with_capacity(v.contributions.len());
     for (account, day, egress, location) in v.contributions {
         let contribution = Contribution {
             egress: egress.map(TryInto::try_into).transpose()?,
             location: location.map(TryInto::try_into).transpose()?,
         };
-        contributions.insert(AccountId::parse(&account), (day, contribution));
+        contributions.push((day, AccountId::parse(&account), contribution));
     }
-    Ok(FleetModel { contributions, published: v.published })
+    Ok(FleetModel::restore(contributions, v.published))
 }
