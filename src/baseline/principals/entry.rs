@@ -66,7 +66,7 @@ pub struct Today {
     pub first_event: Text,
     /// Finished operations.
     pub operations: u32,
-    /// Which operations (bits of [`operation_bit`]).
+    /// Which operations (bits of `operation_bit`).
     pub bits: u8,
     /// Facets broken so far (bits of the facet's number).
     pub broken: u16,
