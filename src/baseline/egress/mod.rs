@@ -10,6 +10,7 @@ mod band;
 mod callers;
 mod learn;
 mod networks;
+mod observation;
 mod observe;
 pub mod prior;
 mod season;
@@ -19,7 +20,8 @@ mod tests;
 
 pub use band::{BandModel, HourBand};
 pub use networks::NetworkKey;
-pub use observe::{EgressObservation, HourPoint, NewNetwork, TestReading, TopCaller, WINDOW_HOURS};
+pub use observation::{EgressObservation, HourPoint, NewNetwork, TestReading, TopCaller};
+pub use observe::WINDOW_HOURS;
 pub use prior::{EgressContribution, EgressPrior};
 
 pub(crate) use callers::{Callers, HeavyCaller};

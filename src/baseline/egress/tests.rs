@@ -9,6 +9,7 @@ use crate::event::{
 use crate::ids::{AccountId, Cloud, PrincipalId, Text};
 use crate::intel::view::{AddressClass, AddressInfo, Country};
 use crate::profile::Profile;
+use crate::store::codec;
 use crate::store::schema::egress::EgressV1;
 
 /// 2025-01-06, a Monday.
@@ -334,12 +335,13 @@ fn same_in_same_out_and_the_persisted_form_goes_on_alike() {
         if (60..63).contains(&slot) { thief(64_500, own_key(), DAY_BYTES) } else { Vec::new() }
     };
     d.day(FIRST_DAY + 33, burst, 0..0);
-    let bytes = bincode::serialize(&EgressV1::from(&d.baseline)).unwrap();
-    let mirror: EgressV1 = bincode::deserialize(&bytes).unwrap();
+    let encoded = |b: &EgressBaseline| codec::encode(&EgressV1::from(b), 1 << 20).unwrap();
+    let bytes = encoded(&d.baseline);
+    let mirror: EgressV1 = codec::decode(&bytes, 1 << 20).unwrap();
     let mut restored = d.clone();
     restored.baseline = mirror.try_into().unwrap();
     assert_eq!(restored.baseline, d.baseline);
-    assert_eq!(bincode::serialize(&EgressV1::from(&restored.baseline)).unwrap(), bytes);
+    assert_eq!(encoded(&restored.baseline), bytes);
     d.days(34..36);
     restored.days(34..36);
     assert_eq!(restored.baseline, d.baseline);
