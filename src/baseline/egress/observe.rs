@@ -283,6 +283,7 @@ impl EgressBaseline {
         };
         let (p_now, by_counted) = weighted_bonferroni(&pairs(true));
         let (p_unexplained, by_all) = weighted_bonferroni(&pairs(false));
+        let [p_now, p_unexplained] = [p_now, p_unexplained].map(|p| p * profile.combination);
         // A story that is open without this mark may still be lifted by windows that it explains.
         let marked = self.story.is_none_or(|s| s.new_network);
         let new_weight: f64 = tests[N..].iter().map(|t| t.weight).sum();
