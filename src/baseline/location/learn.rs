@@ -131,9 +131,23 @@ impl LocationBaseline {
                 continue;
             }
             let taught = kind.any(|j| !j.quarantined);
-            self.count_novelty(index, at, if taught { 1.0 } else { 0.0 }, 1.0, profile);
+            let weight = self.arrival_share(index, self.judged_day, profile);
+            self.count_novelty(index, at, if taught { weight } else { 0.0 }, 1.0, profile);
         }
         self.judged_day = day;
+    }
+
+    /// P(a place that first shows itself on `day` is an arrival, not one that was there before the
+    /// logs began): the shipped rate of arrivals against the places not seen yet, which fade
+    /// exponentially as they show themselves.
+    fn arrival_share(&self, index: u8, day: i64, profile: &LocationProfile) -> f64 {
+        let novelty = &profile.novelty;
+        let age = self.first_day.map_or(0, |first| day.saturating_sub(first).max(0)) as f64;
+        let arrivals = super::prior::shipped_shape(usize::from(index), profile)
+            / novelty.exposure_days.max(f64::MIN_POSITIVE);
+        let fade = novelty.unseen_days.max(f64::MIN_POSITIVE);
+        let unseen = novelty.unseen_places.max(0.0) / fade * (-age / fade).exp();
+        if unseen > 0.0 { arrivals / (arrivals + unseen) } else { 1.0 }
     }
 
     fn count_novelty(
