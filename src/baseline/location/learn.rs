@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 /// What has decayed below so many days is forgotten: a single visit of a year and a half ago.
 const FORGET_BELOW_DAYS: f64 = 0.015;
 
+/// Quarantines after which a place that keeps coming back is released whatever else was found.
+const SETTLED_QUARANTINES: i64 = 4;
+
 impl LocationBaseline {
     /// Applies a closed minute. `judged` is what [`LocationBaseline::assess`] said of it: what
     /// was too surprising goes to quarantine, everything else teaches.
@@ -278,9 +281,13 @@ impl LocationBaseline {
     fn release(&mut self, day: i64, profile: &LocationProfile) {
         let quarantine = std::mem::take(&mut self.quarantine);
         for q in quarantine {
-            let clean = self.other_finding_day.is_none_or(|d| d < q.first_day);
-            let proven = day.saturating_sub(q.first_day) >= profile.quarantine_days
-                && q.days >= profile.quarantine_distinct_days;
+            let age = day.saturating_sub(q.first_day);
+            // What came back for so long in spite of another finding is how this account lives now:
+            // it was told again and again.
+            let settled = age >= profile.quarantine_days.saturating_mul(SETTLED_QUARANTINES);
+            let clean = settled || self.other_finding_day.is_none_or(|d| d < q.first_day);
+            let proven =
+                age >= profile.quarantine_days && q.days >= profile.quarantine_distinct_days;
             let gone =
                 day.saturating_sub(q.last_day.max(q.first_day)) >= profile.quarantine_expiry_days;
             if !(gone || (proven && clean)) {
