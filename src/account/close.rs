@@ -56,7 +56,7 @@ impl AccountModel {
         let places = self.judge_places(minute, &cell, &priors, cx, out);
         self.location.learn(minute, &cell, &places, &cx.profile.location);
         let directory = Self::directory(day, cx);
-        self.judge_keys(minute, &cell, &directory, cx, out);
+        self.judge_keys(minute, &cell, &directory, false, cx, out);
         self.principals.learn(minute, &cell, &directory, &cx.profile.keys);
         self.egress.add_cell(minute, &cell, &cx.profile.egress);
         self.slot_open = true;
@@ -74,7 +74,7 @@ impl AccountModel {
         let places = self.judge_places(minute, &cell, &priors, cx, out);
         self.location.learn_late(minute, &cell, &places, &cx.profile.location);
         let directory = Self::directory(day, cx);
-        self.judge_keys(minute, &cell, &directory, cx, out);
+        self.judge_keys(minute, &cell, &directory, true, cx, out);
         self.principals.learn_late(minute, &cell, &directory, &cx.profile.keys);
     }
 
@@ -82,7 +82,7 @@ impl AccountModel {
     pub(super) fn close_key_runs(&mut self, minute: i64, cx: &Context, out: &mut Outcome) {
         let directory = Self::directory(Timestamp::of_minute(minute).day(), cx);
         let nothing = Cell::default();
-        self.judge_keys(minute, &nothing, &directory, cx, out);
+        self.judge_keys(minute, &nothing, &directory, false, cx, out);
         self.principals.learn(minute, &nothing, &directory, &cx.profile.keys);
     }
 
@@ -166,12 +166,14 @@ impl AccountModel {
         minute: i64,
         cell: &Cell,
         directory: &PrincipalDirectory,
+        late: bool,
         cx: &Context,
         out: &mut Outcome,
     ) {
         let keys = &cx.profile.keys;
-        let observations: Vec<KeyObservation> =
+        let mut observations: Vec<KeyObservation> =
             self.principals.assess(minute, cell, directory, keys);
+        observations.iter_mut().for_each(|o| o.late |= late);
         for observation in &observations {
             self.note_surprise(SurpriseLane::KeyPrincipal, observation.p);
         }
