@@ -127,7 +127,9 @@ mod tests {
     fn a_run_that_goes_on_counts_the_witnesses_of_the_one_before() {
         let mut whole = Watermark::new(15 * MIN);
         whole.observe(Timestamp(100 * MIN));
-        (0..4).for_each(|i| drop(whole.observe(Timestamp((1000 + i) * MIN))));
+        for i in 0..4 {
+            whole.observe(Timestamp((1000 + i) * MIN));
+        }
         let mut resumed =
             Watermark::resume(15 * MIN, whole.newest(), whole.current(), whole.jump());
         for i in 4..12 {
