@@ -24,9 +24,9 @@ fn title(test: &str) -> &'static str {
         "LO.h1" => "one operation, 1 h",
         "LO.h6" => "one operation, 6 h",
         "LO.h24" => "one operation, 24 h",
-        "N.h1" => "new network, 1 h",
-        "N.h24" => "new network, 24 h",
-        "N.d7" => "new network, 7 d",
+        "N.h1" => "new network 1 h",
+        "N.h24" => "new network 1 d",
+        "N.d7" => "new network 7 d",
         _ => "volume",
     }
 }

@@ -6,8 +6,8 @@ use crate::ids::AccountId;
 /// The model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FleetModel {
-    /// Last contribution of each account, sleepers included, by account.
-    members: Vec<(AccountId, Packed)>,
+    /// Last contribution of each account, sleepers included, by account key.
+    members: Vec<Packed>,
     /// Day of the newest priors.
     pub(crate) published: i64,
 }
@@ -30,12 +30,12 @@ impl FleetModel {
             return;
         }
         self.members.reserve_exact(contributions.len());
-        let packed = |(day, account, c)| (account, Packed::new(day, &c));
-        self.members.extend(contributions.into_iter().map(packed));
+        let packed = contributions.iter().map(|(day, account, c)| Packed::new(*day, account, c));
+        self.members.extend(packed);
         // Stable, and quick on runs that are sorted already.
-        self.members.sort_by(|(a, x), (b, y)| (a, x.day()).cmp(&(b, y.day())));
+        self.members.sort_by(|a, b| (a.key(), a.day()).cmp(&(b.key(), b.day())));
         self.members.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
+            let same = later.key() == kept.key();
             if same {
                 std::mem::swap(later, kept);
             }
@@ -52,15 +52,13 @@ impl FleetModel {
         }
         self.published = day;
         let contributions: Vec<Contribution> =
-            self.members.iter().map(|(_, packed)| packed.contribution()).collect();
+            self.members.iter().map(Packed::contribution).collect();
         Some(Priors::from_contributions(day, contributions.iter()))
     }
 
     /// Last contributions with their days, by account.
-    pub(crate) fn contributions(
-        &self,
-    ) -> impl Iterator<Item = (&AccountId, i64, Contribution)> + '_ {
-        self.members.iter().map(|(account, p)| (account, p.day(), p.contribution()))
+    pub(crate) fn contributions(&self) -> impl Iterator<Item = (AccountId, i64, Contribution)> {
+        self.members.iter().map(|p| (p.account(), p.day(), p.contribution()))
     }
 
     /// Accounts that contributed.

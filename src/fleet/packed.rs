@@ -1,4 +1,4 @@
-//! An account's contribution in about a hundred bytes, because the population remembers one of
+//! An account's contribution, its name included, in about a hundred bytes, because the population remembers one of
 //! every account that ever logged, asleep or not. Half precision (three digits) is enough for
 //! votes in a median; the same contribution always packs to the same bytes, and unpacking and
 //! packing again changes nothing.
@@ -7,6 +7,7 @@ use half::f16;
 use crate::baseline::egress::EgressContribution;
 use crate::baseline::location::LocationContribution;
 use crate::baseline::prior::Contribution;
+use crate::ids::AccountId;
 use crate::intel::view::Country;
 
 /// Bits of the first byte: which parts follow.
@@ -15,18 +16,22 @@ const LOCATION: u8 = 2;
 /// Kinds of novelty that a mask of 32 bits can name.
 const NOVELTIES_MAX: usize = 32;
 
-/// A packed contribution and the day that ended with it.
+/// A packed contribution: whose, and the day that ended with it. One allocation, so that an account
+/// costs a pointer more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed(Box<[u8]>);
 
 impl Packed {
     /// Packs. Values beyond half precision's range (65,504) are cut to it, except sizes and
     /// exposures, which are kept in single precision.
-    pub fn new(day: i64, contribution: &Contribution) -> Packed {
+    pub fn new(day: i64, account: &AccountId, contribution: &Contribution) -> Packed {
         let Contribution { egress, location } = contribution;
-        let parts = u8::from(egress.is_some()) * EGRESS + u8::from(location.is_some()) * LOCATION;
-        let mut to = vec![parts];
+        let name = account.key();
+        let mut to = Vec::with_capacity(128);
+        to.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes());
+        to.extend(name.bytes().take(u16::MAX.into()));
         to.extend(day.to_le_bytes());
+        to.push(u8::from(egress.is_some()) * EGRESS + u8::from(location.is_some()) * LOCATION);
         if let Some(egress) = egress {
             put_egress(&mut to, egress);
         }
@@ -36,17 +41,29 @@ impl Packed {
         Packed(to.into_boxed_slice())
     }
 
+    /// The account's key, as bytes that sort.
+    pub fn key(&self) -> &[u8] {
+        Reader(&self.0).name()
+    }
+
+    /// The account.
+    pub fn account(&self) -> AccountId {
+        AccountId::parse(&String::from_utf8_lossy(self.key()))
+    }
+
     /// The day.
     pub fn day(&self) -> i64 {
-        let mut from = Reader(self.0.get(1..).unwrap_or_default());
+        let mut from = Reader(&self.0);
+        from.name();
         from.day()
     }
 
     /// What was packed, to three digits.
     pub fn contribution(&self) -> Contribution {
         let mut from = Reader(&self.0);
-        let [parts] = from.take();
+        from.name();
         from.day();
+        let [parts] = from.take();
         Contribution {
             egress: (parts & EGRESS != 0).then(|| egress(&mut from)),
             location: (parts & LOCATION != 0).then(|| location(&mut from)),
@@ -112,7 +129,13 @@ fn location(from: &mut Reader<'_>) -> LocationContribution {
 /// Reads what was packed here; never from outside, so what is missing is simply 0.
 struct Reader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn name(&mut self) -> &'a [u8] {
+        let length = usize::from(u16::from_le_bytes(self.take()));
+        let (name, rest) = self.0.split_at_checked(length).unwrap_or((self.0, &[]));
+        self.0 = rest;
+        name
+    }
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let Some((taken, rest)) = self.0.split_first_chunk::<N>() else {
             self.0 = &[];
@@ -132,6 +155,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Cloud;
 
     fn sample() -> Contribution {
         let mut novelty_days = vec![0.0; 31];
@@ -155,9 +179,10 @@ mod tests {
 
     #[test]
     fn three_digits_come_back_in_a_hundred_bytes() {
-        let (packed, whole) = (Packed::new(20_000, &sample()), sample());
-        assert_eq!(packed.day(), 20_000);
-        assert!(packed.0.len() <= 88, "{} bytes", packed.0.len());
+        let account = AccountId::new("contoso-orders-012345", Cloud::UsGov);
+        let (packed, whole) = (Packed::new(20_000, &account, &sample()), sample());
+        assert_eq!((packed.account(), packed.day()), (account, 20_000));
+        assert!(packed.0.len() <= 120, "{} bytes", packed.0.len());
         let back = packed.contribution();
         let (egress, location) = (back.egress.unwrap(), back.location.unwrap());
         assert_eq!((egress.class, egress.days, egress.size), (2, 32, 123_456.7));
@@ -183,10 +208,11 @@ mod tests {
             Contribution::default(),
         ];
         for contribution in parts {
-            let packed = Packed::new(-3, &contribution);
+            let account = AccountId::new("a", Cloud::Public);
+            let packed = Packed::new(-3, &account, &contribution);
             let back = packed.contribution();
             assert_eq!(back.egress.is_some(), contribution.egress.is_some());
-            assert_eq!(Packed::new(packed.day(), &back), packed);
+            assert_eq!(Packed::new(packed.day(), &account, &back), packed);
         }
     }
 }

@@ -13,13 +13,14 @@ use actix::dev::Request;
 
 use crate::account::actor::{AccountActor, JudgeOpen, Reply, Work};
 use crate::account::logic::AccountLogic;
-use crate::account::message::{Context, EventBatch, Graded, Pending, Routed};
+use crate::account::message::{Context, EventBatch, Graded, Routed};
 use crate::ids::AccountId;
 use crate::limits;
 use crate::store::{StateStore, StoreError};
 use crate::telemetry::AccountPanicked;
 use crate::time::{Clock, Timestamp};
 
+mod day_ends;
 pub mod digests;
 mod harvest;
 mod passivate;
@@ -30,7 +31,7 @@ pub mod watermark;
 
 pub use harvest::TickHarvest;
 
-use registry::{Delivery, Registry, Slot};
+use registry::{Delivery, Registry};
 use sleepers::Sleepers;
 
 /// Accounts ticked at a time, so that 100,000 sleepers whose day ends are not all awake at once.
@@ -126,12 +127,7 @@ impl Router {
 
     /// Accounts known, and of these awake.
     pub fn population(&self) -> (usize, usize) {
-        (self.registry.slots.len(), self.registry.awake())
-    }
-
-    /// All accounts known, ascending.
-    pub fn accounts(&self) -> Vec<AccountId> {
-        self.registry.sorted(|_| true)
+        (self.registry.known, self.registry.awake())
     }
 
     /// Sends a chunk's events to their accounts and collects the answers of the chunk before.
@@ -153,15 +149,7 @@ impl Router {
     /// The store failed.
     pub async fn tick(&mut self, watermark: Timestamp) -> Result<TickHarvest, StoreError> {
         self.drain().await?;
-        let due = self.registry.sorted(|slot| match slot {
-            Slot::Awake(awake) => match awake.pending {
-                Pending::Cells => true,
-                Pending::DayEnd(at) => at <= watermark,
-                Pending::Nothing => false,
-            },
-            Slot::Asleep(day_end) => day_end.is_some_and(|at| at <= watermark),
-            Slot::Quarantined => false,
-        });
+        let due = self.registry.take_due(watermark);
         let empty = Arc::new(EventBatch::default());
         for group in due.chunks(TICKED_AT_ONCE) {
             for account in group {
@@ -202,7 +190,7 @@ impl Router {
     pub async fn judge_open(&mut self) -> Result<Vec<(AccountId, Graded)>, StoreError> {
         self.drain().await?;
         let mut findings = Vec::new();
-        for account in self.registry.sorted(|slot| matches!(slot, Slot::Awake(_))) {
+        for account in self.registry.sorted(|_| true) {
             let Some(awake) = self.registry.awake_mut(&account) else { continue };
             match awake.address.send(JudgeOpen(Arc::clone(&self.context))).await {
                 Ok(Ok(graded)) => findings.extend(graded.into_iter().map(|g| (account.clone(), g))),

@@ -19,11 +19,12 @@ impl Router {
     /// # Errors
     /// The store failed.
     pub fn restore(&mut self) -> Result<usize, StoreError> {
-        let slots = &mut self.registry.slots;
+        let registry = &mut self.registry;
         self.sleepers.restore(|account| {
-            slots.insert(account, Slot::Asleep(Some(Timestamp::MIN)));
+            registry.known += 1;
+            registry.day_ends.insert(Timestamp::MIN, &account);
         })?;
-        Ok(self.registry.slots.len())
+        Ok(self.registry.known)
     }
 
     /// Puts the checkpoints of all changed accounts into `batch`; once it is written,
@@ -33,7 +34,7 @@ impl Router {
     /// The store failed.
     pub async fn checkpoint(&mut self, batch: &mut WriteBatch) -> Result<usize, StoreError> {
         self.drain().await?;
-        let dirty = self.registry.sorted(|slot| matches!(slot, Slot::Awake(a) if a.dirty));
+        let dirty = self.registry.sorted(|awake| awake.dirty);
         for account in &dirty {
             if let Some(sealed) = self.take_checkpoint(account).await? {
                 self.sleepers.put(account, &sealed, batch);
@@ -74,10 +75,12 @@ impl Router {
 
     /// The account, started if it sleeps; `None` in quarantine.
     pub(super) fn wake(&mut self, account: &AccountId) -> Result<Option<&mut Awake>, StoreError> {
-        if matches!(self.registry.slots.get(account), Some(Slot::Asleep(_)) | None) {
+        if !self.registry.slots.contains_key(account) {
             let sealed = self.sleepers.load(account)?;
             if sealed.is_some() {
                 self.counters.wakes += 1;
+            } else {
+                self.registry.known += 1;
             }
             let awake = Awake {
                 address: self.start(account, sealed.as_ref().map(|s| s.as_slice())),
@@ -111,9 +114,10 @@ impl Router {
         }
         self.sleepers.stage(sealed)?;
         for (account, pending) in asleep {
-            let day_end = if let Pending::DayEnd(at) = pending { Some(at) } else { None };
-            let slot = self.registry.slots.insert(account, Slot::Asleep(day_end));
-            if let Some(Slot::Awake(awake)) = slot {
+            if let Pending::DayEnd(at) = pending {
+                self.registry.day_ends.insert(at, &account);
+            }
+            if let Some(Slot::Awake(awake)) = self.registry.slots.remove(&account) {
                 // A full mailbox is impossible here: everything was awaited. If the actor is gone
                 // already, that is what we want.
                 let _ = awake.address.try_send(Retire);

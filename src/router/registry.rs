@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 
+use super::day_ends::DayEnds;
 use crate::account::actor::AccountActor;
 use crate::account::message::{EventBatch, Pending};
 use crate::ids::AccountId;
@@ -97,28 +98,46 @@ impl Awake {
 pub(super) enum Slot {
     /// Has an actor.
     Awake(Box<Awake>),
-    /// Checkpointed; its hours or day may still have to be closed at this moment.
-    Asleep(Option<Timestamp>),
     /// Panicked too often: its events are dead letters.
     Quarantined,
 }
 
-/// All accounts.
+/// All accounts that are awake or set aside. The others are in the store, and counted.
 #[derive(Default)]
 pub(super) struct Registry {
     /// By account. Never iterated into output without sorting.
     pub slots: HashMap<AccountId, Slot>,
+    /// Sleepers whose hours or day have still to be closed.
+    pub day_ends: DayEnds,
+    /// Accounts known, sleepers included.
+    pub known: usize,
     /// Panics of the accounts that had any: milliseconds of the monotonic clock, newest last.
     strikes: HashMap<AccountId, Vec<u64>>,
 }
 
 impl Registry {
-    /// Accounts for which `wanted` holds, ascending.
-    pub fn sorted(&self, mut wanted: impl FnMut(&Slot) -> bool) -> Vec<AccountId> {
-        let mut ids: Vec<AccountId> =
-            self.slots.iter().filter(|(_, slot)| wanted(slot)).map(|(id, _)| id.clone()).collect();
+    /// Accounts awake for which `wanted` holds, ascending.
+    pub fn sorted(&self, mut wanted: impl FnMut(&Awake) -> bool) -> Vec<AccountId> {
+        let wanted = self.slots.iter().filter_map(|(id, slot)| match slot {
+            Slot::Awake(awake) if wanted(awake) => Some(id.clone()),
+            _ => None,
+        });
+        let mut ids: Vec<AccountId> = wanted.collect();
         ids.sort_unstable();
         ids
+    }
+    /// Accounts that have something to do when the watermark comes to `watermark`, ascending;
+    /// sleepers are taken off their list.
+    pub fn take_due(&mut self, watermark: Timestamp) -> Vec<AccountId> {
+        let mut due = self.sorted(|awake| match awake.pending {
+            Pending::Cells => true,
+            Pending::DayEnd(at) => at <= watermark,
+            Pending::Nothing => false,
+        });
+        let sleepers = self.day_ends.take(watermark);
+        due.extend(sleepers.into_iter().filter(|id| !self.slots.contains_key(id)));
+        due.sort_unstable();
+        due
     }
     /// Notes a panic at `now_ms`; true if the account is to be quarantined.
     pub fn strike(&mut self, account: &AccountId, now_ms: u64) -> bool {

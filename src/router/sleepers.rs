@@ -6,7 +6,6 @@
 //! *staged* under its own key; the checkpoint puts a marker that makes all staged states good in
 //! the same atomic batch, and then they are moved to their place at leisure. Staged states
 //! without the marker are remains of a run that died, and are dropped.
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ids::AccountId;
@@ -18,13 +17,14 @@ const MOVED_AT_ONCE: usize = 256;
 /// The checkpoints in the store.
 pub(super) struct Sleepers {
     store: Arc<dyn StateStore>,
-    staged: BTreeSet<AccountId>,
+    /// Something may be staged.
+    staged: bool,
 }
 
 impl Sleepers {
     /// Over `store`, whose remains of an earlier run [`Sleepers::restore`] tidies.
     pub fn new(store: Arc<dyn StateStore>) -> Sleepers {
-        Sleepers { store, staged: BTreeSet::new() }
+        Sleepers { store, staged: false }
     }
 
     /// Moves or drops what an earlier run left staged and calls `known` for each account.
@@ -44,43 +44,42 @@ impl Sleepers {
 
     /// The newest checkpoint of an account.
     pub fn load(&self, account: &AccountId) -> Result<Option<Arc<Vec<u8>>>, StoreError> {
-        let key = if self.staged.contains(account) {
-            keys::staged(account)
-        } else {
-            keys::account(account)
+        let staged = if self.staged { self.store.get(&keys::staged(account))? } else { None };
+        let sealed = match staged {
+            Some(sealed) => Some(sealed),
+            None => self.store.get(&keys::account(account))?,
         };
-        Ok(self.store.get(&key)?.map(Arc::new))
+        Ok(sealed.map(Arc::new))
     }
 
     /// Stages checkpoints, atomically.
     pub fn stage(&mut self, sealed: Vec<(AccountId, Arc<Vec<u8>>)>) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        for (account, sealed) in &sealed {
-            batch.put(keys::staged(account), sealed.to_vec());
+        for (account, sealed) in sealed {
+            batch.put(keys::staged(&account), sealed.to_vec());
+            self.staged = true;
         }
-        self.store.write(batch)?;
-        self.staged.extend(sealed.into_iter().map(|(account, _)| account));
-        Ok(())
+        self.store.write(batch)
     }
 
     /// Puts an account's checkpoint into the run's.
-    pub fn put(&mut self, account: &AccountId, sealed: &[u8], batch: &mut WriteBatch) {
+    pub fn put(&self, account: &AccountId, sealed: &[u8], batch: &mut WriteBatch) {
         batch.put(keys::account(account), sealed.to_vec());
-        if self.staged.remove(account) {
+        if self.staged {
             batch.delete(keys::staged(account));
         }
     }
 
     /// Makes what is staged part of the run's checkpoint.
     pub fn seal(&self, batch: &mut WriteBatch) {
-        if !self.staged.is_empty() {
+        if self.staged {
             batch.put(keys::staged_good(), crate::store::envelope::seal(&[]));
         }
     }
 
     /// The run's checkpoint is written: moves what was staged to its place.
     pub fn sealed(&mut self) -> Result<(), StoreError> {
-        if self.staged.is_empty() { Ok(()) } else { self.move_staged() }
+        if self.staged { self.move_staged() } else { Ok(()) }
     }
 
     fn move_staged(&mut self) -> Result<(), StoreError> {
@@ -90,7 +89,7 @@ impl Sleepers {
         let mut batch = WriteBatch::default();
         batch.delete(keys::staged_good());
         self.store.write(batch)?;
-        self.staged.clear();
+        self.staged = false;
         Ok(())
     }
 

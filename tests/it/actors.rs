@@ -63,6 +63,7 @@ fn a_slow_account_does_not_stop_its_neighbours_from_working() {
     in_paused_time(async {
         let mut house = House::new(2);
         house.script.shut("slow");
+        house.script.watch("quick");
         let script = std::sync::Arc::clone(&house.script);
         house.router.route(chunk(0)).await.unwrap();
         let applied = std::sync::Arc::clone(&script);

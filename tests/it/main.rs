@@ -2,8 +2,14 @@
 
 mod actors;
 mod architecture;
+<<<<<<< HEAD
 mod cli;
 mod determinism;
 mod scenarios;
 mod simulated;
 mod support;
+=======
+mod golden_state;
+mod simulated;
+mod state;
+>>>>>>> actors

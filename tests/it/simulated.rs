@@ -1,4 +1,5 @@
 //! A small made-up fleet, run through everything into a store in memory.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,7 +36,6 @@ impl Observer for Unwatched {
 /// What came of a run.
 pub struct Ran {
     pub store: Arc<dyn StateStore>,
-    pub context: Context,
     pub report: Report,
 }
 
@@ -88,13 +88,13 @@ pub fn run_fleet(fleet: FleetOptions, chunk_records: usize, options: RunOptions)
     let store: Arc<dyn StateStore> = Arc::new(MemoryStore::default());
     let job = Job {
         producer: producer(fleet, chunk_records),
-        context: context.clone(),
+        context,
         store: Arc::clone(&store),
         options,
         clock: Arc::new(SystemClock::default()),
     };
     let report = run(job, &mut AlertWriter::nowhere(), &mut Unwatched).unwrap();
-    Ran { store, context, report }
+    Ran { store, report }
 }
 
 fn producer(fleet: simulate::Fleet, chunk_records: usize) -> Producer {

@@ -67,7 +67,7 @@ pub struct Script {
     /// While shut, these accounts wait before they apply anything.
     shut: Mutex<Vec<AccountId>>,
     opened: Condvar,
-    /// Events applied by account, over all lives.
+    /// Events applied by the accounts that are watched, over all lives.
     applied: Mutex<BTreeMap<AccountId, u64>>,
     progressed: Condvar,
 }
@@ -100,17 +100,23 @@ impl Script {
         self.shut.lock().unwrap().clear();
         self.opened.notify_all();
     }
-    /// Waits until `account` has applied so many events, then opens.
+    /// Counts what `account` applies from now on.
+    pub fn watch(&self, account: &str) {
+        self.applied.lock().unwrap().insert(id(account), 0);
+    }
+    /// Waits until `account`, which is watched, has applied so many events, then opens.
     pub fn open_after(&self, account: &str, events: u64) {
         let few = |applied: &mut BTreeMap<AccountId, u64>| {
-            applied.get(&id(account)).is_none_or(|n| *n < events)
+            applied.get(&id(account)).is_some_and(|n| *n < events)
         };
         drop(self.progressed.wait_while(self.applied.lock().unwrap(), few).unwrap());
         self.open();
     }
     fn note_applied(&self, account: &AccountId) {
-        *self.applied.lock().unwrap().entry(account.clone()).or_default() += 1;
-        self.progressed.notify_all();
+        if let Some(applied) = self.applied.lock().unwrap().get_mut(account) {
+            *applied += 1;
+            self.progressed.notify_all();
+        }
     }
     fn pass_gate(&self, account: &AccountId) {
         let shut = |shut: &mut Vec<AccountId>| shut.contains(account);
@@ -160,6 +166,10 @@ impl Ledger {
     /// The numbers in a sealed ledger.
     pub fn read(sealed: &[u8]) -> Vec<u64> {
         Ledger::new(&id("any"), Some(sealed), &Arc::default()).numbers
+    }
+    /// One that knows nothing, but that its day is open at `at`.
+    pub fn sealed_in_its_day(at: Timestamp) -> Vec<u8> {
+        [at.0, Timestamp::of_day(at.day() + 1).0].into_iter().flat_map(i64::to_le_bytes).collect()
     }
     fn pending(&self, watermark: Timestamp) -> Pending {
         match self.day_end {

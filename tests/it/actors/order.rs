@@ -33,9 +33,10 @@ async fn harvest(threads: usize, slow: Option<&str>) -> TickHarvest {
     if let Some(slow) = slow {
         house.script.shut(slow);
     }
+    let other = NAMES.into_iter().find(|name| Some(*name) != slow && threads > NAMES.len());
+    other.into_iter().for_each(|other| house.script.watch(other));
     house.router.route(morning(30)).await.unwrap();
     let script = Arc::clone(&house.script);
-    let other = NAMES.into_iter().find(|name| Some(*name) != slow && threads > NAMES.len());
     let opener = std::thread::spawn(move || match other {
         Some(other) => script.open_after(other, 30),
         None => script.open(),
