@@ -2,14 +2,9 @@
 
 mod actors;
 mod architecture;
-<<<<<<< HEAD
 mod cli;
 mod determinism;
+mod golden_state;
 mod scenarios;
 mod simulated;
 mod support;
-=======
-mod golden_state;
-mod simulated;
-mod state;
->>>>>>> actors
