@@ -32,15 +32,28 @@ pub const CHUNK_RECORDS: usize = 16_384;
 pub const CHUNK_BYTES: usize = 32 << 20;
 /// Messages an account actor queues; more makes the router wait.
 pub const MAILBOX_MESSAGES: usize = 16;
-/// Distinct callers kept exactly in one minute cell; the rest are pooled by network.
-pub const CELL_CALLERS_MAX: usize = 24;
-/// Pooled networks kept in one minute cell; the rest fall into one row.
-pub const CELL_NETWORKS_MAX: usize = 16;
+/// Minutes of one cell of an account: the step at which volume is tested.
+pub const CELL_MINUTES: i64 = 10;
+/// Distinct callers kept exactly in one cell, listed addresses first; the rest are pooled by
+/// network, client and credential.
+pub const CELL_CALLERS_MAX: usize = 8;
+/// Pools kept in one cell; requests of the rest are counted only.
+pub const CELL_NETWORKS_MAX: usize = 4;
 /// Distinct databases, containers, agents … kept in one caller row: the smallest ones, which is
 /// independent of arrival order.
-pub const ROW_NAMES_MAX: usize = 4;
-/// Key operations kept in one minute cell of an account: the smallest by (time, digest).
-pub const CELL_KEY_OPERATIONS_MAX: usize = 64;
+pub const ROW_NAMES_MAX: usize = 3;
+/// Distinct statuses kept in one caller row: the smallest ones.
+pub const ROW_STATUSES_MAX: usize = 6;
+/// Key operations kept in one cell of an account: the smallest by (time, digest).
+pub const CELL_KEY_OPERATIONS_MAX: usize = 8;
+
+/// Cells that an account may have open: an hour, which is how blobs arrive, the lateness, and one
+/// more at each end where these do not start and stop at a cell.
+pub const fn open_cells_max(lateness_minutes: i64) -> usize {
+    let minutes = 60 + if lateness_minutes > 0 { lateness_minutes } else { 0 };
+    (minutes / CELL_MINUTES) as usize + 2
+}
+
 /// Hard bound of one awake account's model, bytes.
 pub const ACCOUNT_BYTES_MAX: usize = 128 << 10;
 /// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.

@@ -1,6 +1,6 @@
 //! The learned picture of one account, pure: events in, graded findings out.
 //!
-//! The recent past lies in open one-minute cells. When the watermark passes a cell it is applied
+//! The recent past lies in open cells of ten minutes, the step at which volume is tested. When the watermark passes a cell it is applied
 //! in time order, and learning, decay and the definitive verdict happen there and only there.
 //! Closing is driven by boundaries (minute, ten minutes, hour, day), so that advancing in one
 //! step or in many gives the same model; after the last active day is closed nothing happens
@@ -19,10 +19,11 @@ use crate::detect::AlertKind;
 use crate::event::{ActivityOperation, Body, Event};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::AddressInfo;
+use crate::limits;
 use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
 
-/// Minutes of the step at which volume is tested.
-pub(super) const SLOT_MINUTES: i64 = 10;
+/// Minutes of a cell, and of the step at which volume is tested.
+pub(super) const SLOT_MINUTES: i64 = limits::CELL_MINUTES;
 
 /// The model.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,7 @@ pub struct AccountModel {
     pub(crate) resource_id: Option<Text>,
     /// Everything that ends at or before this is closed.
     pub(crate) watermark: Timestamp,
+    /// Cells by their last minute, which is when they end and are judged.
     pub(crate) open: BTreeMap<i64, Cell>,
     /// Minutes before this one are rolled; the cell of this one may be applied.
     pub(crate) clock: Option<i64>,
@@ -199,6 +201,13 @@ impl AccountModel {
             return;
         }
         add(self.open.entry(minute).or_default(), event, &routed.address);
+        // Only clocks that run ahead open more: the farthest time is judged at once, as a late one.
+        if self.open.len() > limits::open_cells_max(cx.profile.time.lateness_minutes)
+            && let Some((minute, mut cell)) = self.open.pop_last()
+        {
+            cell.mark_late();
+            self.close_late(minute, cell, cx, out);
+        }
     }
 
     fn advance(&mut self, watermark: Timestamp, cx: &Context, out: &mut Outcome) {
@@ -252,7 +261,7 @@ impl AccountModel {
     }
 }
 
-/// The minute whose cell takes an event. An aggregated row speaks at the end of its interval, when
+/// The last minute of the cell that takes an event. An aggregated row speaks at the end of its interval, when
 /// it is known whether single requests cover the same time.
 fn cell_minute(event: &Event) -> i64 {
     let ends = match &event.body {
@@ -261,7 +270,8 @@ fn cell_minute(event: &Event) -> i64 {
         }
         _ => event.time,
     };
-    ends.minute()
+    let first = ends.minute().div_euclid(SLOT_MINUTES).saturating_mul(SLOT_MINUTES);
+    first.saturating_add(SLOT_MINUTES - 1)
 }
 
 pub(super) fn add(cell: &mut Cell, event: &Event, address: &AddressInfo) {

@@ -1,5 +1,8 @@
-//! One minute of one account, while it is open: only order-free state (integer sums and counts,
+//! Ten minutes of one account, while they are open: only order-free state (integer sums and counts,
 //! minima, maxima, smallest-k sets), so that any arrival order gives the same cell.
+//!
+//! What a cell may hold is bounded by its own content alone, never by that of its neighbours: a
+//! bound that looked further would make a verdict depend on what had arrived by then.
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -12,7 +15,8 @@ use crate::time::Timestamp;
 /// The smallest `K` values seen: bounded and independent of arrival order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SmallestSet<T: Ord, const K: usize> {
-    values: Vec<T>,
+    /// Exactly as long as needed: an hour of blobs keeps many small sets open.
+    values: Box<[T]>,
     /// How many distinct insertions fell out or were refused (a lower bound of what is missing).
     pub dropped: bool,
 }
@@ -20,18 +24,22 @@ pub struct SmallestSet<T: Ord, const K: usize> {
 impl<T: Ord + Clone, const K: usize> SmallestSet<T, K> {
     /// Empty.
     pub fn new() -> Self {
-        SmallestSet { values: Vec::new(), dropped: false }
+        SmallestSet { values: Box::default(), dropped: false }
     }
     /// Adds `value` unless known or larger than all kept when full.
     pub fn insert(&mut self, value: &T) {
         match self.values.binary_search(value) {
             Ok(_) => {}
             Err(at) if at < K => {
-                if self.values.len() == K {
-                    self.values.pop();
+                let mut values = std::mem::take(&mut self.values).into_vec();
+                if values.len() == K {
+                    values.pop();
                     self.dropped = true;
+                } else {
+                    values.reserve_exact(1);
                 }
-                self.values.insert(at, value.clone());
+                values.insert(at, value.clone());
+                self.values = values.into_boxed_slice();
             }
             Err(_) => self.dropped = true,
         }
@@ -138,7 +146,7 @@ pub struct CallerRow {
     /// See `first`.
     pub last: (Timestamp, u128),
     /// Statuses seen.
-    pub statuses: SmallestSet<i32, 8>,
+    pub statuses: SmallestSet<i32, { limits::ROW_STATUSES_MAX }>,
     /// Operations as logged.
     pub operations: SmallestSet<Text, { limits::ROW_NAMES_MAX }>,
     /// Full user agents.
@@ -261,7 +269,7 @@ fn egress_class(r: &Request) -> EgressClass {
     }
 }
 
-/// One open minute.
+/// Ten open minutes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
     /// Egress by operation class, indexed by [`EgressClass`]; the total is their sum.
@@ -286,14 +294,36 @@ pub struct Cell {
     pub key_operations: BTreeSet<super::principals::KeyOperation>,
     /// Key operations that did not fit.
     pub key_operations_dropped: u64,
-    /// The same minute as the API's own category logged it (Mongo, Cassandra, Gremlin, Table).
-    pub(crate) api: Option<Box<Cell>>,
-    /// The same minute as aggregated rows tell it.
-    pub(crate) aggregate: Option<Box<Cell>>,
+    /// Lanes seen (bits of [`Lane`]); all sums and callers are those of the best one.
+    pub(crate) lanes: u8,
 }
 
-/// Azure may log one request three times over: per back-end request, per front-end request of
-/// the API, and in aggregated rows. Exactly one of these lanes counts.
+/// Azure may log one request three times over. Lanes by rising worth; the best one of a cell
+/// counts, so nothing of the others is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    /// Aggregated rows.
+    Aggregate = 0,
+    /// Per back-end request.
+    DataPlane = 1,
+    /// Per front-end request, as the API's own category logs it (Mongo, Cassandra, Gremlin, Table).
+    Api = 2,
+}
+
+impl Lane {
+    fn of(r: &Request) -> Lane {
+        match r.category {
+            _ if r.interval_ms > 0 => Lane::Aggregate,
+            Category::DataPlaneRequests => Lane::DataPlane,
+            _ => Lane::Api,
+        }
+    }
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// When the better lanes were last seen, so that exactly one lane counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneMemory {
     /// Newest minute with rows of the API's own category.
@@ -306,43 +336,55 @@ pub struct LaneMemory {
 const LANE_MINUTES: i64 = 60;
 
 impl Cell {
-    /// Adds one request (or aggregated row) to its lane.
+    /// Adds one request (or aggregated row), unless a better lane tells of the same time.
     pub fn add_request(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
-        match r.category {
-            _ if r.interval_ms > 0 => self.aggregate.get_or_insert_default().add(time, r, info),
-            Category::DataPlaneRequests => self.add(time, r, info),
-            _ => self.api.get_or_insert_default().add(time, r, info),
+        self.categories |= r.category.bit();
+        let lane = Lane::of(r);
+        if lane.bit() > self.lanes {
+            self.clear_requests();
         }
+        self.lanes |= lane.bit();
+        if lane.bit() << 1 > self.lanes {
+            self.add(time, r, info);
+        }
+    }
+
+    fn clear_requests(&mut self) {
+        *self = Cell {
+            categories: self.categories,
+            key_operations: std::mem::take(&mut self.key_operations),
+            key_operations_dropped: self.key_operations_dropped,
+            lanes: self.lanes,
+            ..Cell::default()
+        };
     }
 
     /// Chooses the one lane that counts: the API's own, else per request, else aggregated; a lane
     /// seen within the last hour keeps the worse ones out even where it is silent now.
     pub fn settle(mut self, minute: i64, memory: &mut LaneMemory) -> Cell {
-        let (api, aggregate) = (self.api.take(), self.aggregate.take());
-        if api.is_some() {
+        let seen = |lane: Lane| self.lanes & lane.bit() != 0;
+        if seen(Lane::Api) {
             memory.api = Some(minute);
         }
-        if self.requests > 0 {
+        if seen(Lane::DataPlane) {
             memory.data_plane = Some(minute);
         }
         let recent = |seen: Option<i64>| seen.is_some_and(|m| minute - m <= LANE_MINUTES);
-        let lane = if recent(memory.api) {
-            Some(api.unwrap_or_default())
+        let worth = if recent(memory.api) {
+            Lane::Api
         } else if recent(memory.data_plane) {
-            None
+            Lane::DataPlane
         } else {
-            aggregate
+            Lane::Aggregate
         };
-        let Some(mut lane) = lane else { return self };
-        lane.categories |= self.categories;
-        lane.key_operations = self.key_operations;
-        lane.key_operations_dropped = self.key_operations_dropped;
-        *lane
+        if self.lanes < worth.bit() {
+            self.clear_requests();
+        }
+        self
     }
 
     fn add(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
         self.requests = self.requests.saturating_add(r.count);
-        self.categories |= r.category.bit();
         match r.status {
             429 => self.throttled += r.count,
             400 => self.bad_requests += r.count,
@@ -413,10 +455,9 @@ impl Cell {
         self.callers.iter().chain(&self.pools).map(|(_, k, r)| (k, r))
     }
 
-    /// Categories seen, over all lanes.
+    /// Categories seen.
     pub fn category_bits(&self) -> u16 {
-        let lanes = self.api.iter().chain(&self.aggregate);
-        lanes.fold(self.categories, |bits, cell| bits | cell.category_bits())
+        self.categories
     }
 
     /// Total egress of the three streams.
@@ -440,16 +481,11 @@ impl Cell {
         (self.callers.capacity() + self.pools.capacity()) * size_of::<(u64, CallerKey, CallerRow)>()
             + self.callers.iter().chain(&self.pools).map(|(_, _, r)| row_heap(r)).sum::<usize>()
             + self.key_operations.len() * size_of::<super::principals::KeyOperation>()
-            + self
-                .api
-                .iter()
-                .chain(&self.aggregate)
-                .map(|c| size_of::<Cell>() + c.heap_bytes())
-                .sum::<usize>()
     }
 }
 
-fn row_heap(r: &CallerRow) -> usize {
+/// Heap bytes of a row's sets. Texts are shared with every other row that names them.
+pub(crate) fn row_heap(r: &CallerRow) -> usize {
     (r.operations.as_slice().len()
         + r.agents.as_slice().len()
         + r.databases.as_slice().len()
@@ -481,12 +517,14 @@ fn insert_ranked<R>(
     spill: &mut dyn FnMut((u64, CallerKey, R)),
 ) {
     let at = rows.partition_point(|(k, _, _)| *k < row.0);
-    rows.insert(at, row);
-    if rows.len() > max
-        && let Some(last) = rows.pop()
-    {
+    if rows.len() < max {
+        rows.reserve_exact(1);
+    } else if at == rows.len() {
+        return spill(row);
+    } else if let Some(last) = rows.pop() {
         spill(last);
     }
+    rows.insert(at, row);
 }
 
 /// A caller's rank: a hash of who it is, with listed addresses first so that they are never

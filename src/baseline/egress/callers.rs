@@ -2,7 +2,7 @@
 //! credential), kept by the Misra–Gries rule over a fading half hour, so that whoever takes more
 //! than a fifth of the recent bytes is among them.
 use super::networks::NetworkKey;
-use crate::baseline::cell::{CallerKey, CallerRow};
+use crate::baseline::cell::{CallerKey, CallerRow, row_heap};
 use crate::event::Credential;
 use crate::profile::EgressProfile;
 use crate::time::Timestamp;
@@ -187,12 +187,4 @@ impl Callers {
         self.heavy.capacity() * size_of::<HeavyCaller>()
             + self.heavy.iter().map(|c| row_heap(&c.row)).sum::<usize>()
     }
-}
-
-fn row_heap(row: &CallerRow) -> usize {
-    let texts = row.operations.as_slice().len()
-        + row.agents.as_slice().len()
-        + row.databases.as_slice().len()
-        + row.containers.as_slice().len();
-    texts * size_of::<crate::ids::Text>() + size_of_val(row.statuses.as_slice())
 }

@@ -8,9 +8,10 @@ use crate::baseline::cell::{CallerKey, CallerRow, Cell, Network, SmallestSet, St
 use crate::baseline::principals::KeyOperation;
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::{AddressInfo, Country};
+use crate::limits;
 use crate::time::Timestamp;
 
-/// A cell of one lane; the other lanes nest.
+/// An open cell.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CellV1 {
     streams: [(u64, u64, u64); 4],
@@ -19,8 +20,7 @@ pub struct CellV1 {
     counts: [u64; 5],
     categories: u16,
     key_operations: Vec<KeyOperationV1>,
-    api: Option<Box<CellV1>>,
-    aggregate: Option<Box<CellV1>>,
+    lanes: u8,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -115,8 +115,7 @@ impl From<&Cell> for CellV1 {
             ],
             categories: c.categories,
             key_operations: c.key_operations.iter().map(Into::into).collect(),
-            api: c.api.as_ref().map(|c| Box::new((&**c).into())),
-            aggregate: c.aggregate.as_ref().map(|c| Box::new((&**c).into())),
+            lanes: c.lanes,
         }
     }
 }
@@ -124,25 +123,24 @@ impl From<&Cell> for CellV1 {
 impl CellV1 {
     /// The cell; `None` if a word in it is unknown or a bound is broken.
     pub fn restore(self) -> Option<Cell> {
-        let rows = |rows: Vec<(u64, CallerKeyV1, CallerRowV1)>| -> Option<Vec<(u64, CallerKey, CallerRow)>> {
+        let rows = |rows: Vec<(u64, CallerKeyV1, CallerRowV1)>, max: usize| -> Option<Vec<(u64, CallerKey, CallerRow)>> {
             let ascending = rows.windows(2).all(|w| w[0].0 < w[1].0);
-            if !ascending || rows.len() > crate::limits::CELL_CALLERS_MAX {
+            if !ascending || rows.len() > max {
                 return None;
             }
             rows.into_iter().map(|(r, k, v)| Some((r, k.restore()?, v.restore()?))).collect()
         };
+        if self.key_operations.len() > limits::CELL_KEY_OPERATIONS_MAX {
+            return None;
+        }
         let [query, point, feed, change] = self.streams;
         let [overflow_requests, requests, throttled, bad_requests, key_operations_dropped] =
             self.counts;
-        let nested = |cell: Option<Box<CellV1>>| match cell {
-            Some(cell) => cell.restore().map(|c| Some(Box::new(c))),
-            None => Some(None),
-        };
         Some(Cell {
             streams: [stream(query), stream(point), stream(feed)],
             change_feed: stream(change),
-            callers: rows(self.callers)?,
-            pools: rows(self.pools)?,
+            callers: rows(self.callers, limits::CELL_CALLERS_MAX)?,
+            pools: rows(self.pools, limits::CELL_NETWORKS_MAX)?,
             overflow_requests,
             requests,
             throttled,
@@ -154,8 +152,7 @@ impl CellV1 {
                 .map(KeyOperationV1::restore)
                 .collect::<Option<_>>()?,
             key_operations_dropped,
-            api: nested(self.api)?,
-            aggregate: nested(self.aggregate)?,
+            lanes: self.lanes,
         })
     }
 }
