@@ -36,16 +36,16 @@ pub const MAILBOX_MESSAGES: usize = 16;
 pub const CELL_MINUTES: i64 = 10;
 /// Distinct callers kept exactly in one cell, listed addresses first; the rest are pooled by
 /// network, client and credential.
-pub const CELL_CALLERS_MAX: usize = 8;
+pub const CELL_CALLERS_MAX: usize = 6;
 /// Pools kept in one cell; requests of the rest are counted only.
-pub const CELL_NETWORKS_MAX: usize = 4;
+pub const CELL_NETWORKS_MAX: usize = 3;
 /// Distinct databases, containers, agents … kept in one caller row: the smallest ones, which is
 /// independent of arrival order.
 pub const ROW_NAMES_MAX: usize = 3;
 /// Distinct statuses kept in one caller row: the smallest ones.
-pub const ROW_STATUSES_MAX: usize = 6;
-/// Key operations kept in one cell of an account: the smallest by (time, digest).
-pub const CELL_KEY_OPERATIONS_MAX: usize = 8;
+pub const ROW_STATUSES_MAX: usize = 4;
+/// Finished key operations kept in one cell of an account: the smallest by (time, digest).
+pub const CELL_KEY_OPERATIONS_MAX: usize = 6;
 
 /// Cells that an account may have open: an hour, which is how blobs arrive, the lateness, and one
 /// more at each end where these do not start and stop at a cell.
@@ -54,6 +54,8 @@ pub const fn open_cells_max(lateness_minutes: i64) -> usize {
     (minutes / CELL_MINUTES) as usize + 2
 }
 
+/// The default lateness, for which [`ACCOUNT_BYTES_MAX`] holds.
+pub const LATENESS_MINUTES: i64 = 15;
 /// Hard bound of one awake account's model, bytes.
 pub const ACCOUNT_BYTES_MAX: usize = 128 << 10;
 /// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.

@@ -59,6 +59,9 @@ pub struct AccountModel {
     pub(crate) prior_day: i64,
 }
 
+const _: () =
+    assert!(AccountModel::bytes_max(limits::LATENESS_MINUTES) <= limits::ACCOUNT_BYTES_MAX);
+
 impl AccountModel {
     /// A model that knows nothing.
     pub fn new(id: AccountId) -> AccountModel {
@@ -140,6 +143,17 @@ impl AccountModel {
             bytes: self.bytes(),
             sequence: self.sequence,
         }
+    }
+
+    /// Most bytes of a model at a lateness: every facet full at once. See [`limits`] for the sum.
+    pub const fn bytes_max(lateness_minutes: i64) -> usize {
+        size_of::<AccountModel>()
+            + limits::open_cells_max(lateness_minutes) * (size_of::<(i64, Cell)>() + Cell::HEAP_MAX)
+            + EgressBaseline::HEAP_MAX
+            + LocationBaseline::HEAP_MAX
+            + PrincipalsBaseline::HEAP_MAX
+            + TempoBaseline::HEAP_MAX
+            + ListedBaseline::HEAP_MAX
     }
 
     /// Bytes the model takes, heap included.

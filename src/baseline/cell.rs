@@ -3,10 +3,12 @@
 //!
 //! What a cell may hold is bounded by its own content alone, never by that of its neighbours: a
 //! bound that looked further would make a verdict depend on what had arrived by then.
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::event::{Access, Category, ConnectionMode, Credential, Operation, Request, Resource};
+use super::principals::KeyOperation;
+use crate::event::{
+    Access, Category, ConnectionMode, Credential, Operation, Outcome, Request, Resource,
+};
 use crate::ids::Text;
 use crate::intel::view::{AddressClass, AddressInfo, Country};
 use crate::limits;
@@ -141,10 +143,10 @@ pub struct CallerRow {
     pub bytes: u64,
     /// Largest single response of these, bytes.
     pub bytes_max: u64,
-    /// Smallest and largest event time, with the activity id of each (0 if none).
-    pub first: (Timestamp, u128),
+    /// Smallest and largest event time, with the activity id of each (zeros if none).
+    pub first: (Timestamp, [u8; 16]),
     /// See `first`.
-    pub last: (Timestamp, u128),
+    pub last: (Timestamp, [u8; 16]),
     /// Statuses seen.
     pub statuses: SmallestSet<i32, { limits::ROW_STATUSES_MAX }>,
     /// Operations as logged.
@@ -174,8 +176,8 @@ impl CallerRow {
             deletes: 0,
             bytes: 0,
             bytes_max: 0,
-            first: (Timestamp::MAX, u128::MAX),
-            last: (Timestamp::MIN, 0),
+            first: (Timestamp::MAX, [u8::MAX; 16]),
+            last: (Timestamp::MIN, [0; 16]),
             statuses: SmallestSet::new(),
             operations: SmallestSet::new(),
             agents: SmallestSet::new(),
@@ -207,7 +209,7 @@ impl CallerRow {
         if r.operation == Operation::Delete {
             self.deletes += r.count;
         }
-        let id = r.activity_id.unwrap_or_default();
+        let id = r.activity_id.unwrap_or_default().to_be_bytes();
         self.first = self.first.min((time, id));
         self.last = self.last.max((time, id));
         self.statuses.insert(&r.status);
@@ -290,8 +292,8 @@ pub struct Cell {
     pub bad_requests: u64,
     /// Log categories seen (bits of [`crate::event::Category::bit`]).
     pub categories: u16,
-    /// Key operations of the Activity log on this account.
-    pub key_operations: BTreeSet<super::principals::KeyOperation>,
+    /// Key operations of the Activity log on this account, ascending.
+    pub key_operations: Vec<KeyOperation>,
     /// Key operations that did not fit.
     pub key_operations_dropped: u64,
     /// Lanes seen (bits of [`Lane`]); all sums and callers are those of the best one.
@@ -441,13 +443,23 @@ impl Cell {
     }
 
     /// Adds one key operation of the Activity log.
-    pub fn add_key_operation(&mut self, operation: super::principals::KeyOperation) {
+    pub fn add_key_operation(&mut self, operation: KeyOperation) {
         self.categories |= Category::Activity.bit();
-        self.key_operations.insert(operation);
-        if self.key_operations.len() > limits::CELL_KEY_OPERATIONS_MAX {
-            self.key_operations.pop_last();
-            self.key_operations_dropped += 1;
+        // Starts and unknown words end nothing, so they are no use of a key.
+        if matches!(operation.outcome, Outcome::Started | Outcome::Unknown) {
+            return;
         }
+        let Err(at) = self.key_operations.binary_search(&operation) else { return };
+        if self.key_operations.len() < limits::CELL_KEY_OPERATIONS_MAX {
+            self.key_operations.reserve_exact(1);
+        } else {
+            self.key_operations_dropped += 1;
+            if at == self.key_operations.len() {
+                return;
+            }
+            self.key_operations.pop();
+        }
+        self.key_operations.insert(at, operation);
     }
 
     /// Exact callers and pools, in rank order (a hash: stable, without meaning).
@@ -476,13 +488,22 @@ impl Cell {
         }
     }
 
+    /// Most heap bytes.
+    pub const HEAP_MAX: usize = (limits::CELL_CALLERS_MAX + limits::CELL_NETWORKS_MAX)
+        * (size_of::<(u64, CallerKey, CallerRow)>() + ROW_HEAP_MAX)
+        + limits::CELL_KEY_OPERATIONS_MAX * size_of::<KeyOperation>();
+
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {
         (self.callers.capacity() + self.pools.capacity()) * size_of::<(u64, CallerKey, CallerRow)>()
             + self.callers.iter().chain(&self.pools).map(|(_, _, r)| row_heap(r)).sum::<usize>()
-            + self.key_operations.len() * size_of::<super::principals::KeyOperation>()
+            + self.key_operations.capacity() * size_of::<KeyOperation>()
     }
 }
+
+/// Most of [`row_heap`].
+pub(crate) const ROW_HEAP_MAX: usize =
+    4 * limits::ROW_NAMES_MAX * size_of::<Text>() + limits::ROW_STATUSES_MAX * size_of::<i32>();
 
 /// Heap bytes of a row's sets. Texts are shared with every other row that names them.
 pub(crate) fn row_heap(r: &CallerRow) -> usize {

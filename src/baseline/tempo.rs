@@ -304,6 +304,10 @@ impl TempoBaseline {
         Some((now.since(Timestamp::of_minute(*last)) as f64 / HOUR_MS as f64).max(0.0))
     }
 
+    /// Most heap bytes: gaps grow by doubling.
+    pub const HEAP_MAX: usize = SLOTS * size_of::<Slot>()
+        + (GAP_DAYS as usize + 1).next_power_of_two() * size_of::<(i64, u8)>();
+
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>() + self.gaps.capacity() * size_of::<(i64, u8)>()

@@ -150,8 +150,8 @@ fn caller_facts(top: &TopCaller) -> CallerFacts {
         statuses: row.statuses.as_slice().to_vec(),
         bytes: Some(row.bytes),
         events: row.requests,
-        first_event: id(row.first.1),
-        last_event: id(row.last.1),
+        first_event: id(u128::from_be_bytes(row.first.1)),
+        last_event: id(u128::from_be_bytes(row.last.1)),
         ..CallerFacts::default()
     }
 }

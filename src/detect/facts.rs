@@ -34,8 +34,8 @@ pub fn facts_of(key: &CallerKey, row: &CallerRow, info: &AddressInfo) -> CallerF
         statuses: row.statuses.as_slice().to_vec(),
         bytes: Some(row.bytes),
         events: row.requests,
-        first_event: activity_text(row.first.1),
-        last_event: activity_text(row.last.1),
+        first_event: activity_text(u128::from_be_bytes(row.first.1)),
+        last_event: activity_text(u128::from_be_bytes(row.last.1)),
     }
 }
 

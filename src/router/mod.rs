@@ -41,7 +41,7 @@ const TICKED_AT_ONCE: usize = 1024;
 pub type Factory = Arc<dyn Fn(&AccountId, Option<&[u8]>) -> Box<dyn AccountLogic> + Send + Sync>;
 
 /// Counters of the router, for the summary and status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouterCounters {
     /// Panics of account models.
     pub panics: u64,
@@ -55,6 +55,30 @@ pub struct RouterCounters {
     pub wakes: u64,
     /// Largest model seen, bytes.
     pub bytes_max: usize,
+    /// How many answers came with a model of so many KiB, one slot a KiB.
+    sizes: Vec<u64>,
+}
+
+impl RouterCounters {
+    /// Model size that 95 in 100 answers of awake accounts did not pass, bytes, to a KiB upwards.
+    pub fn bytes_p95(&self) -> usize {
+        let wanted = self.sizes.iter().sum::<u64>().saturating_mul(95).div_ceil(100);
+        let mut seen = 0;
+        let reached = self.sizes.iter().position(|answers| {
+            seen += answers;
+            seen >= wanted
+        });
+        reached.map_or(0, |kib| (kib + 1) << 10)
+    }
+
+    fn note_size(&mut self, bytes: usize) {
+        self.bytes_max = self.bytes_max.max(bytes);
+        let kib = (bytes >> 10).min(4 * limits::ACCOUNT_BYTES_MAX >> 10);
+        if self.sizes.len() <= kib {
+            self.sizes.resize(kib + 1, 0);
+        }
+        self.sizes[kib] += 1;
+    }
 }
 
 struct InFlight {
@@ -122,7 +146,7 @@ impl Router {
 
     /// Counters.
     pub fn counters(&self) -> RouterCounters {
-        self.counters
+        self.counters.clone()
     }
 
     /// Accounts known, and of these awake.
@@ -257,7 +281,7 @@ impl Router {
 
     /// Notes the state that came with an answer, whether what it says is new or not.
     fn note(&mut self, account: &AccountId, reply: &Reply) {
-        self.counters.bytes_max = self.counters.bytes_max.max(reply.state.bytes);
+        self.counters.note_size(reply.state.bytes);
         if let Some(awake) = self.registry.awake_mut(account) {
             awake.pending = reply.outcome.pending;
         }

@@ -2,6 +2,7 @@
 
 mod actors;
 mod architecture;
+mod budget;
 mod cli;
 mod determinism;
 mod golden_state;

@@ -72,6 +72,20 @@ pub fn fleet(accounts: usize, days: u32, rate: f64) -> FleetOptions {
 
 /// Runs a fleet's records in chunks of `chunk_records`.
 pub fn run_fleet(fleet: FleetOptions, chunk_records: usize, options: RunOptions) -> Ran {
+    run_pieces(fleet, chunk_records, false, options)
+}
+
+/// Runs a fleet as a blob layout is read: no minute of an hour closes before the hour is over.
+pub fn run_fleet_by_hour(fleet: FleetOptions, chunk_records: usize, options: RunOptions) -> Ran {
+    run_pieces(fleet, chunk_records, true, options)
+}
+
+fn run_pieces(
+    fleet: FleetOptions,
+    chunk_records: usize,
+    by_hour: bool,
+    options: RunOptions,
+) -> Ran {
     let fleet = simulate::plan(fleet);
     let list =
         |name, kind, text: String| feeds::load_bytes(name, name, kind, text.as_bytes()).unwrap().0;
@@ -87,7 +101,7 @@ pub fn run_fleet(fleet: FleetOptions, chunk_records: usize, options: RunOptions)
     };
     let store: Arc<dyn StateStore> = Arc::new(MemoryStore::default());
     let job = Job {
-        producer: producer(fleet, chunk_records),
+        producer: producer(fleet, chunk_records, by_hour),
         context,
         store: Arc::clone(&store),
         options,
@@ -97,17 +111,24 @@ pub fn run_fleet(fleet: FleetOptions, chunk_records: usize, options: RunOptions)
     Ran { store, report }
 }
 
-fn producer(fleet: simulate::Fleet, chunk_records: usize) -> Producer {
+fn producer(fleet: simulate::Fleet, chunk_records: usize, by_hour: bool) -> Producer {
     Box::new(move |deliver| {
         let mut chunk = Chunk::default();
         let mut offset = 0;
-        for (_, record) in simulate::records(&fleet) {
+        for (time, record) in simulate::records(&fleet) {
+            let frontier = by_hour.then(|| Timestamp::of_hour(time.hour()));
+            if chunk.frontier != frontier {
+                let chunk = std::mem::replace(&mut chunk, Chunk { frontier, ..Chunk::default() });
+                if !deliver(Piece { chunk, ..Piece::default() }) {
+                    return Ok(());
+                }
+            }
             let (start, len) = (chunk.bytes.len() as u32, record.len() as u32);
             chunk.bytes.extend_from_slice(&record);
             chunk.records.push(RawRecord { start, len, file: 0, offset });
             offset += u64::from(len) + 1;
             if chunk.records.len() >= chunk_records {
-                let chunk = std::mem::take(&mut chunk);
+                let chunk = std::mem::replace(&mut chunk, Chunk { frontier, ..Chunk::default() });
                 if !deliver(Piece { chunk, ..Piece::default() }) {
                     return Ok(());
                 }

@@ -2,7 +2,7 @@
 //! credential), kept by the Misra–Gries rule over a fading half hour, so that whoever takes more
 //! than a fifth of the recent bytes is among them.
 use super::networks::NetworkKey;
-use crate::baseline::cell::{CallerKey, CallerRow, row_heap};
+use crate::baseline::cell::{CallerKey, CallerRow, ROW_HEAP_MAX, row_heap};
 use crate::event::Credential;
 use crate::profile::EgressProfile;
 use crate::time::Timestamp;
@@ -182,6 +182,9 @@ impl Callers {
     pub(crate) fn within_bounds(&self) -> bool {
         self.heavy.len() <= CALLERS_MAX
     }
+
+    /// Most heap bytes.
+    pub(crate) const HEAP_MAX: usize = CALLERS_MAX * (size_of::<HeavyCaller>() + ROW_HEAP_MAX);
 
     pub(crate) fn heap_bytes(&self) -> usize {
         self.heavy.capacity() * size_of::<HeavyCaller>()

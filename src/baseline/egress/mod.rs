@@ -417,6 +417,13 @@ impl EgressBaseline {
         self.feed_hours.iter().fold(0, |sum, h| sum.saturating_add(*h))
     }
 
+    /// Most heap bytes.
+    pub const HEAP_MAX: usize = STREAMS * size_of::<Stream>()
+        + size_of::<Season>()
+        + Networks::HEAP_MAX
+        + Callers::HEAP_MAX
+        + 2 * DecayedHistogram::HEAP_MAX;
+
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {
         STREAMS * size_of::<Stream>()

@@ -277,6 +277,11 @@ impl Networks {
             && self.clients.len() <= CLIENTS_MAX
     }
 
+    /// Most heap bytes.
+    pub(crate) const HEAP_MAX: usize = KNOWN_MAX * size_of::<Known>()
+        + CANDIDATES_MAX * size_of::<Candidate>()
+        + CLIENTS_MAX * size_of::<Client>();
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.known.capacity() * size_of::<Known>()
             + self.candidates.capacity() * size_of::<Candidate>()

@@ -165,6 +165,7 @@ impl LocationBaseline {
             Ok(slot) => slot,
             Err(slot) => {
                 let (taught, met) = (Decayed::default(), Decayed::default());
+                self.novelty.reserve_exact(1);
                 self.novelty.insert(slot, NoveltyCount { index, taught, met });
                 slot
             }
@@ -182,6 +183,7 @@ impl LocationBaseline {
         let quarantined = o.p < profile.quarantine_p;
         let novelty = o.novelty.map(|n| n.index() as u8);
         if !self.quarantine.iter().any(|q| q.category == o.category) && quarantined {
+            self.quarantine.reserve_exact(1);
             self.quarantine.push(Quarantined {
                 category: o.category.clone(),
                 novelty,
@@ -197,6 +199,7 @@ impl LocationBaseline {
             }
         }
         let category = o.category.clone();
+        self.judged.reserve_exact(1);
         self.judged.push(Judged { category, novelty, p: o.p, quarantined });
         self.trim_judged();
     }
@@ -229,6 +232,7 @@ impl LocationBaseline {
         if let Err(at) = q.visits.binary_search(visit)
             && q.visits.len() < QUARANTINE_VISITS_MAX
         {
+            q.visits.reserve_exact(1);
             q.visits.insert(at, visit.clone());
         }
         true
@@ -264,6 +268,7 @@ impl LocationBaseline {
             Ok(at) if self.travellers[at].minute <= here.minute => self.travellers[at] = here,
             Ok(_) => {}
             Err(at) => {
+                self.travellers.reserve_exact(1);
                 self.travellers.insert(at, here);
                 if self.travellers.len() > TRAVELLERS_MAX {
                     let oldest = (0..self.travellers.len())
@@ -291,6 +296,7 @@ impl LocationBaseline {
             let gone =
                 day.saturating_sub(q.last_day.max(q.first_day)) >= profile.quarantine_expiry_days;
             if !(gone || (proven && clean)) {
+                self.quarantine.reserve_exact(1);
                 self.quarantine.push(q);
                 continue;
             }

@@ -36,21 +36,21 @@ use crate::time::{DAY_MS, Timestamp};
 use category::{Area, Category, Combination, NetworkKey, Visit};
 
 /// Areas kept: more countries than any benign account was seen to use at once.
-pub const AREAS_MAX: usize = 64;
+pub const AREAS_MAX: usize = 40;
 /// Networks kept.
-pub const NETWORKS_MAX: usize = 128;
+pub const NETWORKS_MAX: usize = 64;
 /// Combinations kept.
-pub const COMBINATIONS_MAX: usize = 128;
+pub const COMBINATIONS_MAX: usize = 64;
 /// Client families kept.
-pub const FAMILIES_MAX: usize = 64;
+pub const FAMILIES_MAX: usize = 32;
 /// Observations in quarantine; beyond it the longest unseen one is forgotten.
-pub const QUARANTINE_MAX: usize = 16;
+pub const QUARANTINE_MAX: usize = 8;
 /// Distinct visits kept with a quarantined observation.
-pub const QUARANTINE_VISITS_MAX: usize = 4;
+pub const QUARANTINE_VISITS_MAX: usize = 3;
 /// Categories remembered as judged today; beyond it the least surprising one may be asked again.
-pub const JUDGED_MAX: usize = 64;
+pub const JUDGED_MAX: usize = 24;
 /// Principals whose last country is remembered, for travel.
-pub const TRAVELLERS_MAX: usize = 32;
+pub const TRAVELLERS_MAX: usize = 16;
 
 /// Decayed days with something new of one kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -214,6 +214,17 @@ impl LocationBaseline {
             self.quarantine.len(),
         ]
     }
+
+    /// Most heap bytes, at one over the bound where room is made after the newcomer came.
+    pub const HEAP_MAX: usize = SeenSet::<Area, AREAS_MAX>::HEAP_MAX
+        + SeenSet::<NetworkKey, NETWORKS_MAX>::HEAP_MAX
+        + SeenSet::<Combination, COMBINATIONS_MAX>::HEAP_MAX
+        + SeenSet::<Text, FAMILIES_MAX>::HEAP_MAX
+        + category::NOVELTIES * size_of::<NoveltyCount>()
+        + (JUDGED_MAX + 1) * size_of::<Judged>()
+        + (QUARANTINE_MAX + 1)
+            * (size_of::<Quarantined>() + QUARANTINE_VISITS_MAX * size_of::<Visit>())
+        + (TRAVELLERS_MAX + 1) * size_of::<Traveller>();
 
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {

@@ -29,6 +29,9 @@ impl<K, const MAX: usize> Default for SeenSet<K, MAX> {
 }
 
 impl<K: Ord + Clone, const MAX: usize> SeenSet<K, MAX> {
+    /// Most heap bytes.
+    pub(super) const HEAP_MAX: usize = MAX * size_of::<Seen<K>>();
+
     /// The entry of `key`.
     pub fn get(&self, key: &K) -> Option<&Seen<K>> {
         let at = self.entries.binary_search_by(|e| e.key.cmp(key)).ok()?;
@@ -53,20 +56,22 @@ impl<K: Ord + Clone, const MAX: usize> SeenSet<K, MAX> {
                 entry.first_day = entry.first_day.min(day);
                 entry.last_day = entry.last_day.max(day);
             }
-            Err(i) => {
+            Err(_) => {
                 let mut days = Decayed::default();
                 days.add(at, weight, half_life_days);
                 let entry = Seen { key: key.clone(), days, first_day: day, last_day: day };
-                self.entries.insert(i, entry);
-                if self.entries.len() > MAX {
-                    self.evict(i, at, half_life_days);
+                if self.entries.len() >= MAX {
+                    self.evict(at, half_life_days);
                 }
+                let i = self.entries.partition_point(|e| e.key < *key);
+                self.entries.reserve_exact(1);
+                self.entries.insert(i, entry);
             }
         }
     }
 
-    fn evict(&mut self, newcomer: usize, now: Timestamp, half_life_days: f64) {
-        let weakest = (0..self.entries.len()).filter(|i| *i != newcomer).min_by(|a, b| {
+    fn evict(&mut self, now: Timestamp, half_life_days: f64) {
+        let weakest = (0..self.entries.len()).min_by(|a, b| {
             let (a, b) = (&self.entries[*a], &self.entries[*b]);
             a.days
                 .value(now, half_life_days)

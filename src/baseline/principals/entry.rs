@@ -194,15 +194,19 @@ impl PrincipalEntry {
     pub fn is_person(&self) -> bool {
         self.principal_type == PrincipalType::User
     }
+    /// Most heap bytes, at one over the bound where room is made after the newcomer came.
+    pub const HEAP_MAX: usize = (NETWORKS_MAX + 1) * size_of::<NetworkUse>()
+        + (APPLICATIONS_MAX + 1) * size_of::<TextUse>()
+        + (PATTERNS_MAX + 1) * size_of::<(u8, f64)>()
+        + (ACCEPTED_MAX + 1) * size_of::<(u64, Timestamp)>()
+        + size_of::<KeyOperation>();
+
     /// Heap bytes.
     pub fn heap_bytes(&self) -> usize {
         self.networks.capacity() * size_of::<NetworkUse>()
             + self.applications.capacity() * size_of::<TextUse>()
             + self.patterns.capacity() * size_of::<(u8, f64)>()
             + self.accepted.capacity() * size_of::<(u64, Timestamp)>()
-            + self.principal.as_str().len()
-            + self.name.len()
             + self.today.last.as_ref().map_or(0, |_| size_of::<KeyOperation>())
-            + 32
     }
 }

@@ -106,7 +106,10 @@ pub(super) fn close_run(entry: &mut PrincipalEntry) -> bool {
     entry.counted = counted;
     match entry.patterns.iter_mut().find(|(bits, _)| *bits == entry.run_bits) {
         Some((_, runs)) => *runs += 1.0,
-        None => entry.patterns.push((entry.run_bits, 1.0)),
+        None => {
+            entry.patterns.reserve_exact(1);
+            entry.patterns.push((entry.run_bits, 1.0));
+        }
     }
     entry.patterns.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     if entry.patterns.len() > PATTERNS_MAX {
@@ -295,11 +298,11 @@ pub(super) fn absorb_use(
             known.last_day = day;
         }
         Some(_) => {}
-        None => entry.applications.push(TextUse {
-            text: operation.app_id.clone(),
-            days: 1.0,
-            last_day: day,
-        }),
+        None => {
+            let text = operation.app_id.clone();
+            entry.applications.reserve_exact(1);
+            entry.applications.push(TextUse { text, days: 1.0, last_day: day });
+        }
     }
     entry.applications.sort_by(|a, b| b.days.total_cmp(&a.days).then(a.text.cmp(&b.text)));
     if entry.applications.len() > APPLICATIONS_MAX {
@@ -316,6 +319,7 @@ pub(super) fn absorb_use(
         *count += 1.0;
     }
     if operation.outcome == Outcome::Accepted {
+        entry.accepted.reserve_exact(1);
         entry.accepted.push((operation_hash(operation), operation.time));
         let surplus = entry.accepted.len().saturating_sub(ACCEPTED_MAX);
         entry.accepted.drain(..surplus);
@@ -343,14 +347,18 @@ fn absorb_network(
             }
             known.trusted |= known.seen_days >= profile.quarantine_days;
         }
-        None => entry.networks.push(NetworkUse {
-            network,
-            days: 1.0,
-            last_day: day,
+        None => {
             // A newcomer has no other place: it is quarantined as a whole instead.
-            trusted: !odd || entry.is_new(day),
-            seen_days: 1,
-        }),
+            let trusted = !odd || entry.is_new(day);
+            entry.networks.reserve_exact(1);
+            entry.networks.push(NetworkUse {
+                network,
+                days: 1.0,
+                last_day: day,
+                trusted,
+                seen_days: 1,
+            });
+        }
     }
     entry.networks.sort_by(|a, b| b.days.total_cmp(&a.days).then(a.network.cmp(&b.network)));
     if entry.networks.len() > NETWORKS_MAX {

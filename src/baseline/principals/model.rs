@@ -15,7 +15,7 @@ use crate::time::{HOUR_MS, Timestamp};
 
 /// Principals kept on one account. Eviction order: new ones before regular ones, then those with
 /// fewest days, then the longest unseen.
-pub const PRINCIPALS_MAX: usize = 32;
+pub const PRINCIPALS_MAX: usize = 12;
 /// Principals whose refused attempts are remembered.
 const REFUSED_MAX: usize = 8;
 /// A recreated service principal or managed identity that carries the name of a known one is
@@ -199,6 +199,11 @@ impl PrincipalsBaseline {
         self.entries.retain(|e| e.principal != *principal);
         self.refused.retain(|(p, _, _)| p != principal);
     }
+
+    /// Most heap bytes, at one over the bound where room is made after the newcomer came.
+    pub const HEAP_MAX: usize = (PRINCIPALS_MAX + 1)
+        * (size_of::<PrincipalEntry>() + PrincipalEntry::HEAP_MAX)
+        + (REFUSED_MAX + 1) * size_of::<(PrincipalId, Timestamp, u32)>();
 
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {
@@ -442,7 +447,10 @@ impl PrincipalsBaseline {
                 *count = kept.saturating_add(group.refused);
                 *last = at.max(*last);
             }
-            None => self.refused.push((principal.clone(), at, group.refused)),
+            None => {
+                self.refused.reserve_exact(1);
+                self.refused.push((principal.clone(), at, group.refused));
+            }
         }
         self.refused.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
         self.refused.truncate(REFUSED_MAX);

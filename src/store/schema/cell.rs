@@ -123,19 +123,28 @@ impl From<&Cell> for CellV1 {
 impl CellV1 {
     /// The cell; `None` if a word in it is unknown or a bound is broken.
     pub fn restore(self) -> Option<Cell> {
-        let rows = |rows: Vec<(u64, CallerKeyV1, CallerRowV1)>, max: usize| -> Option<Vec<(u64, CallerKey, CallerRow)>> {
+        let rows = |rows: Vec<(u64, CallerKeyV1, CallerRowV1)>,
+                    max: usize|
+         -> Option<Vec<(u64, CallerKey, CallerRow)>> {
             let ascending = rows.windows(2).all(|w| w[0].0 < w[1].0);
             if !ascending || rows.len() > max {
                 return None;
             }
             rows.into_iter().map(|(r, k, v)| Some((r, k.restore()?, v.restore()?))).collect()
         };
-        if self.key_operations.len() > limits::CELL_KEY_OPERATIONS_MAX {
-            return None;
-        }
         let [query, point, feed, change] = self.streams;
         let [overflow_requests, requests, throttled, bad_requests, key_operations_dropped] =
             self.counts;
+        let key_operations = self
+            .key_operations
+            .into_iter()
+            .map(KeyOperationV1::restore)
+            .collect::<Option<Vec<_>>>()?;
+        if key_operations.len() > limits::CELL_KEY_OPERATIONS_MAX
+            || !key_operations.is_sorted_by(|a, b| a < b)
+        {
+            return None;
+        }
         Some(Cell {
             streams: [stream(query), stream(point), stream(feed)],
             change_feed: stream(change),
@@ -146,11 +155,7 @@ impl CellV1 {
             throttled,
             bad_requests,
             categories: self.categories,
-            key_operations: self
-                .key_operations
-                .into_iter()
-                .map(KeyOperationV1::restore)
-                .collect::<Option<_>>()?,
+            key_operations,
             key_operations_dropped,
             lanes: self.lanes,
         })
@@ -213,8 +218,8 @@ impl From<&CallerRow> for CallerRowV1 {
                 r.deletes,
             ],
             bytes: (r.bytes, r.bytes_max),
-            first: (r.first.0.0, r.first.1),
-            last: (r.last.0.0, r.last.1),
+            first: (r.first.0.0, u128::from_be_bytes(r.first.1)),
+            last: (r.last.0.0, u128::from_be_bytes(r.last.1)),
             statuses: set(&r.statuses),
             names: [set(&r.operations), set(&r.agents), set(&r.databases), set(&r.containers)],
             connection_bits: r.connection_bits,
@@ -237,8 +242,8 @@ impl CallerRowV1 {
             deletes,
             bytes: self.bytes.0,
             bytes_max: self.bytes.1,
-            first: (Timestamp(self.first.0), self.first.1),
-            last: (Timestamp(self.last.0), self.last.1),
+            first: (Timestamp(self.first.0), self.first.1.to_be_bytes()),
+            last: (Timestamp(self.last.0), self.last.1.to_be_bytes()),
             statuses: restore_set(self.statuses),
             operations: restore_set(operations),
             agents: restore_set(agents),
