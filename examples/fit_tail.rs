@@ -370,7 +370,7 @@ impl Account {
             resource: Resource::Document,
             access: Access::Success,
             status: 200,
-            client_ip: None,
+            client_ip: Some(std::net::Ipv4Addr::from(0x0b00_0000 + net as u32).into()),
             user_agent: Text::from(""),
             client_family: Text::from("app"),
             credential: Credential::Key(KeyKind::PrimaryMaster),
@@ -452,7 +452,8 @@ impl Run {
                 let end = Timestamp::of_minute((slot + 1) * 10);
                 let Some(o) = self.baseline.close_slot(end, priors, &p.egress) else { continue };
                 for (k, t) in o.tests.iter().enumerate() {
-                    if t.material && t.counted {
+                    // New-network windows may lift a story that explains them.
+                    if t.material && (t.counted || k >= SCALED) {
                         best[k] = best[k].max(t.standardised);
                     }
                 }
@@ -471,7 +472,7 @@ impl Run {
                         severity: ceiling.min(graded),
                         test: o.tests[o.deciding].name,
                     });
-                    self.baseline.alerted(end, Some(&o));
+                    self.baseline.alerted(end, Some(&o), &p.egress);
                 }
             }
             if day >= FIRST_DAY + WARM_UP_DAYS {
@@ -599,17 +600,21 @@ fn fit(accounts: u64, days: i64) {
     print!("{table}");
 }
 
-/// Hits that open a story: the first after 24 quiet hours.
-fn stories(hits: &[Hit]) -> Vec<&Hit> {
+/// Stories: hits no more than 24 quiet hours apart, each with its first hit and whether it reached
+/// Medium.
+fn stories(hits: &[Hit]) -> Vec<(&Hit, bool)> {
     let mut last = Timestamp::MIN;
-    let mut opened = Vec::new();
+    let mut told: Vec<(&Hit, bool)> = Vec::new();
     for hit in hits {
         if hit.at.since(last) > 24 * 3_600_000 {
-            opened.push(hit);
+            told.push((hit, false));
+        }
+        if let Some((_, medium)) = told.last_mut() {
+            *medium |= hit.severity >= Severity::Medium;
         }
         last = hit.at;
     }
-    opened
+    told
 }
 
 fn check(accounts: u64, days: i64) {
@@ -629,11 +634,11 @@ fn check(accounts: u64, days: i64) {
             let mut habits = [0usize; 7];
             for (run, hits) in &runs {
                 let habit = HABITS.iter().position(|h| *h == run.account.habit).unwrap();
-                for hit in stories(hits).into_iter().filter(|h| h.at >= warm) {
+                for (hit, reached) in stories(hits).into_iter().filter(|(h, _)| h.at >= warm) {
                     count += 1;
                     habits[habit] += 1;
                     *tests.entry(hit.test).or_insert(0) += 1;
-                    medium += usize::from(hit.severity >= Severity::Medium);
+                    medium += usize::from(reached);
                 }
             }
             println!(

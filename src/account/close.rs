@@ -56,8 +56,10 @@ impl AccountModel {
         let places = self.judge_places(minute, &cell, &priors, cx, out);
         self.location.learn(minute, &cell, &places, &cx.profile.location);
         let directory = Self::directory(day, cx);
-        self.judge_keys(minute, &cell, &directory, cx, out);
-        self.principals.learn(minute, &cell, &directory, &cx.profile.keys);
+        let keys = &cx.profile.keys;
+        let observations = self.principals.assess(minute, &cell, &directory, keys);
+        self.judge_keys(&observations, cx, out);
+        self.principals.learn(minute, &cell, &directory, keys);
         self.egress.add_cell(minute, &cell, &cx.profile.egress);
         self.slot_open = true;
     }
@@ -74,16 +76,21 @@ impl AccountModel {
         let places = self.judge_places(minute, &cell, &priors, cx, out);
         self.location.learn_late(minute, &cell, &places, &cx.profile.location);
         let directory = Self::directory(day, cx);
-        self.judge_keys(minute, &cell, &directory, cx, out);
-        self.principals.learn_late(minute, &cell, &directory, &cx.profile.keys);
+        let keys = &cx.profile.keys;
+        let mut observations = self.principals.assess(minute, &cell, &directory, keys);
+        observations.iter_mut().for_each(|o| o.late = true);
+        self.judge_keys(&observations, cx, out);
+        self.principals.learn_late(minute, &cell, &directory, keys);
     }
 
     /// Runs of key operations that ended some quiet minutes ago: what they lacked is known now.
     pub(super) fn close_key_runs(&mut self, minute: i64, cx: &Context, out: &mut Outcome) {
         let directory = Self::directory(Timestamp::of_minute(minute).day(), cx);
         let nothing = Cell::default();
-        self.judge_keys(minute, &nothing, &directory, cx, out);
-        self.principals.learn(minute, &nothing, &directory, &cx.profile.keys);
+        let keys = &cx.profile.keys;
+        let observations = self.principals.assess(minute, &nothing, &directory, keys);
+        self.judge_keys(&observations, cx, out);
+        self.principals.learn(minute, &nothing, &directory, keys);
     }
 
     fn judge_listed(&mut self, minute: i64, cell: &Cell, cx: &Context, out: &mut Outcome) {
@@ -161,22 +168,12 @@ impl AccountModel {
         observations
     }
 
-    fn judge_keys(
-        &mut self,
-        minute: i64,
-        cell: &Cell,
-        directory: &PrincipalDirectory,
-        cx: &Context,
-        out: &mut Outcome,
-    ) {
-        let keys = &cx.profile.keys;
-        let observations: Vec<KeyObservation> =
-            self.principals.assess(minute, cell, directory, keys);
-        for observation in &observations {
+    fn judge_keys(&mut self, observations: &[KeyObservation], cx: &Context, out: &mut Outcome) {
+        for observation in observations {
             self.note_surprise(SurpriseLane::KeyPrincipal, observation.p);
         }
-        for finding in
-            key_principal::judge(&observations, &self.id, self.resource_id.as_ref(), keys)
+        let keys = &cx.profile.keys;
+        for finding in key_principal::judge(observations, &self.id, self.resource_id.as_ref(), keys)
         {
             self.raise(finding, cx, out);
         }
@@ -214,7 +211,7 @@ impl AccountModel {
         out: &mut Outcome,
     ) {
         if self.raise(finding, cx, out) {
-            self.egress.alerted(end, Some(observation));
+            self.egress.alerted(end, Some(observation), &cx.profile.egress);
         }
     }
 
@@ -285,7 +282,7 @@ impl AccountModel {
             self.listed.note_other_finding(at);
         }
         if kind != AlertKind::DataExfiltration {
-            self.egress.alerted(at, None);
+            self.egress.alerted(at, None, &cx.profile.egress);
         }
         self.sequence += 1;
         out.findings.push(Graded { sequence: self.sequence, finding, grade });

@@ -64,7 +64,7 @@ impl Fleet {
         parts.join(", ")
     }
 
-    /// What accounts do not send, with how many: `7 no Activity log`.
+    /// What accounts do not send, with how many: `Activity log by 7`.
     pub fn blind(&self) -> Vec<String> {
         let mut counts: Vec<(view::Blindness, usize)> = Vec::new();
         for blind in self.members.iter().flat_map(|m| view::blindness(&m.categories)) {
@@ -73,7 +73,7 @@ impl Fleet {
                 None => counts.push((blind, 1)),
             }
         }
-        counts.into_iter().map(|(b, n)| format!("{n} no {}", b.missing)).collect()
+        counts.into_iter().map(|(b, n)| format!("{} by {n}", b.missing)).collect()
     }
 
     /// Hours without logs, and on how many accounts.

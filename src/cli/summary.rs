@@ -105,7 +105,7 @@ fn accounts(ui: Ui, fleet: &Fleet) {
     let blind: Vec<String> = fleet.blind();
     if !blind.is_empty() {
         say(&format!(
-            "  send        {}    {}",
+            "  not sent    {}    {}",
             blind.join(", "),
             ui.paint(Role::Dim, "cosmoguard model coverage")
         ));

@@ -24,15 +24,13 @@ fn title(test: &str) -> &'static str {
         "LO.h1" => "one operation, 1 h",
         "LO.h6" => "one operation, 6 h",
         "LO.h24" => "one operation, 24 h",
-        "N.h1" => "new network, 1 h",
-        "N.h24" => "new network, 24 h",
-        "N.d7" => "new network, 7 d",
+        "N.h1" => "new network 1 h",
+        "N.h24" => "new network 1 d",
+        "N.d7" => "new network 7 d",
         _ => "volume",
     }
 }
 
-/// Days in the month that nominal rates are quoted for.
-const MONTH_DAYS: f64 = 30.4;
 /// Longest story that is told, hours: an alert's start lies at most eight days before its end.
 const STORY_HOURS_MAX: f64 = 8.0 * 24.0;
 
@@ -56,22 +54,21 @@ pub fn judge(
     profile: &EgressProfile,
     limits_per_day: [f64; 3],
 ) -> Vec<Finding> {
-    let new_limit = profile.new_network_medium_per_month / MONTH_DAYS;
-    let new_network = o.p_new_now <= new_limit;
+    let new_network = o.is_new_network(profile);
     let [low, ..] = limits_per_day;
     let again = o.escalates && o.p_unexplained <= low;
     if o.p_now > low && !new_network && !again {
         return Vec::new();
     }
     let mut p = o.p_day;
-    if o.p_new_day <= new_limit {
+    if o.was_new_network(profile) {
         p = p.min(o.p_new_day);
     }
     if again {
         p = p.min(o.p_unexplained);
     }
-    let lifted =
-        o.p_new_day <= new_limit || o.top.as_ref().is_some_and(|t| dominates(t, o, profile));
+    let taker = o.top.as_ref().is_some_and(|t| dominates(t, o, profile));
+    let lifted = o.was_new_network(profile) || taker;
     let deciding = &o.tests[o.deciding];
     vec![Finding {
         kind: AlertKind::DataExfiltration,
@@ -112,10 +109,10 @@ fn ceiling(lifted: bool, state: MaturityState) -> (Severity, Ceiling) {
     }
 }
 
-/// `new residential/RU/AS1234`, `azure/IE#2`: network, and how often the story was told anew.
+/// `residential/RU/AS1234`, `azure/IE#2`: network, and how often the story was told anew.
 fn story_key(o: &EgressObservation, new_network: bool) -> String {
     let mut key = match (&o.new_network, &o.top) {
-        (Some(n), _) if new_network => format!("new {}", n.key.name()),
+        (Some(n), _) if new_network => n.key.name(),
         (_, Some(top)) => crate::baseline::egress::NetworkKey::of(&top.key.network).name(),
         _ => "unattributed".to_owned(),
     };

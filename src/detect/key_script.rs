@@ -227,11 +227,13 @@ fn window_p(o: &SweepObservation, window: &WindowCount) -> f64 {
         (0..PROVIDERS_COUNTED).map(|k| (at_least(k) - at_least(k + 1)).max(0.0)).collect();
     let providers = (o.providers.len() as u64).min(PROVIDERS_COUNTED - 1);
     let mut properties = Vec::new();
-    properties.extend(window.arrival.map(|p| (p, true)));
     properties.extend(o.script_timing);
     properties.extend(o.tool_order);
     let observed = window.tail() * at_least(providers);
     let odd = product_tail(&properties, observed, |x| counted_tail(&masses, x));
+    // A newcomer is judged by its type's prior, a known principal by its own days: two populations,
+    // so that "one arrives, and is as odd as this among its like" is a plain product.
+    let odd = odd * window.arrival.unwrap_or(1.0);
     o.estate + (1.0 - o.estate) * odd
 }
 

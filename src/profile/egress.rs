@@ -66,6 +66,9 @@ pub struct EgressProfile {
     /// Share of a new network's bytes that counts even when the account as a whole gave no more
     /// than expected.
     pub moved_share: f64,
+    /// Measured false alerts over nominal ones where tests are combined as if they never
+    /// overlapped; the combined p is multiplied by it.
+    pub combination: f64,
     /// Nominal false Medium findings per account-month from new networks.
     pub new_network_medium_per_month: f64,
     /// Share of the excess above which a new principal or client dominates it.

@@ -45,6 +45,12 @@ pub struct LocationProfile {
 pub struct NoveltyProfile {
     /// Prior exposure (b0), days.
     pub exposure_days: f64,
+    /// Weight, among the tests of a day, of credential lanes that the account has not used.
+    pub unused_lane: f64,
+    /// Places of each kind that exist when the logs begin and show themselves only later …
+    pub unseen_places: f64,
+    /// … with this time constant, days.
+    pub unseen_days: f64,
     /// Account keys.
     pub key: [f64; 6],
     /// Entra principals with anything but a browser.

@@ -1,6 +1,10 @@
 //! One integration binary: one link, many rooms.
+
 mod actors;
 mod architecture;
+mod cli;
+mod determinism;
 mod golden_state;
+mod scenarios;
 mod simulated;
-mod state;
+mod support;

@@ -86,7 +86,7 @@ impl EgressBaseline {
             size: self.streams[0].size,
             dispersion: self.phi(0, 0, priors, profile).own + profile.dispersion_floor,
             scale: self.scale[0],
-            weight: profile.weights[0] / profile.weights.iter().sum::<f64>(),
+            weight: profile.weights[0] / profile.weights.iter().sum::<f64>() / profile.combination,
             material: profile.materiality[0] * self.day_scale(hour.div_euclid(24), profile),
         }
     }

@@ -10,6 +10,7 @@ mod band;
 mod callers;
 mod learn;
 mod networks;
+mod observation;
 mod observe;
 pub mod prior;
 mod season;
@@ -19,7 +20,8 @@ mod tests;
 
 pub use band::{BandModel, HourBand};
 pub use networks::NetworkKey;
-pub use observe::{EgressObservation, HourPoint, NewNetwork, TestReading, TopCaller, WINDOW_HOURS};
+pub use observation::{EgressObservation, HourPoint, NewNetwork, TestReading, TopCaller};
+pub use observe::WINDOW_HOURS;
 pub use prior::{EgressContribution, EgressPrior};
 
 pub(crate) use callers::{Callers, HeavyCaller};
@@ -77,6 +79,8 @@ pub struct OpenStory {
     pub(crate) caller: u64,
     /// How often the story was told anew.
     pub(crate) generation: u32,
+    /// It was told as a new network's.
+    pub(crate) new_network: bool,
 }
 
 /// Running maxima of the open day.
@@ -332,22 +336,22 @@ impl EgressBaseline {
     /// An alert of this account was raised at `at`: the cumulative sum starts again. With the
     /// observation behind it, where it was an egress finding, only windows that begin after it
     /// count from here on.
-    pub fn alerted(&mut self, at: Timestamp, observation: Option<&EgressObservation>) {
+    pub fn alerted(
+        &mut self,
+        at: Timestamp,
+        observation: Option<&EgressObservation>,
+        profile: &EgressProfile,
+    ) {
         self.drip = Drip::default();
         let Some(o) = observation else { return };
+        let open = self.story.filter(|s| s.generation == o.generation && !o.escalates);
         let caller = o.top.as_ref().map_or(0, |t| t.hash);
-        let excess = o.excess();
-        self.story = Some(match self.story {
-            Some(open) if o.escalates => OpenStory {
-                last_hit: at,
-                excess: open.excess.max(excess),
-                caller,
-                generation: o.generation,
-            },
-            Some(open) if o.generation == open.generation => {
-                OpenStory { last_hit: at, excess: open.excess.max(excess), ..open }
-            }
-            _ => OpenStory { last_hit: at, excess, caller, generation: o.generation },
+        self.story = Some(OpenStory {
+            last_hit: at,
+            excess: open.map_or(0.0, |s| s.excess).max(o.excess()),
+            caller: open.map_or(caller, |s| s.caller),
+            generation: o.generation,
+            new_network: o.is_new_network(profile) || open.is_some_and(|s| s.new_network),
         });
     }
 

@@ -1,7 +1,9 @@
 //! Reading the baseline: what of a minute is new or rare, and how surprising that is.
 use std::collections::BTreeMap;
 
-use super::category::{Area, Category, Lane, Level, NOVELTIES, NetworkKey, Novelty, Site, Visit};
+use super::category::{
+    Area, Category, LANE_KINDS, Lane, Level, NOVELTIES, NetworkKey, Novelty, Site, Visit,
+};
 use super::prior::LocationPrior;
 use super::seen::{Seen, SeenSet};
 use super::{LocationBaseline, Quarantined, Traveller};
@@ -92,6 +94,9 @@ struct Question {
 /// All hazards of one day, and the rates of rare known places.
 pub(super) struct Hazards {
     pub(super) novelty: [Option<f64>; NOVELTIES],
+    /// What each kind of novelty weighs among the tests of a day: kinds of credential that the
+    /// account does not use bring little.
+    weight: [f64; NOVELTIES],
     /// p of each known area and network, in the sets' order.
     rare: [Vec<f64>; 2],
     /// Distinct areas and networks a day.
@@ -119,12 +124,17 @@ impl Hazards {
             a_day(baseline.areas.total(now, half_life)),
             a_day(baseline.networks.total(now, half_life)),
         ];
-        Hazards { novelty, rare, visits_per_day }
+        Hazards { novelty, weight: baseline.lane_weights(cx.profile), rare, visits_per_day }
     }
 
     /// Expected findings a day that are at least as surprising as `p`.
     pub(super) fn nominal(&self, p: f64) -> f64 {
-        let new: f64 = self.novelty.iter().flatten().filter(|q| **q <= p).sum();
+        let new: f64 = self
+            .novelty
+            .iter()
+            .zip(self.weight)
+            .filter_map(|(q, weight)| q.filter(|q| *q <= p).map(|q| q * weight))
+            .sum();
         let rare: f64 = self
             .rare
             .iter()
@@ -224,6 +234,17 @@ impl LocationBaseline {
                 self.observation(minute, question, (key, visit, row), travel, &hazards, cx)
             })
             .collect()
+    }
+
+    /// 1 for every kind of novelty in a lane that is in use, the profile's share for the others.
+    fn lane_weights(&self, profile: &LocationProfile) -> [f64; NOVELTIES] {
+        let mut weights = [profile.novelty.unused_lane.clamp(0.0, 1.0); NOVELTIES];
+        weights[Novelty::FirstPublic.index()] = 1.0;
+        for entry in &self.combinations.entries {
+            let first = entry.key.lane() as usize * LANE_KINDS;
+            weights[first..first + LANE_KINDS].fill(1.0);
+        }
+        weights
     }
 
     /// Decay is read at the start of the day, and never before the last day that taught.

@@ -132,6 +132,19 @@ pub struct Combination {
     pub family: Text,
 }
 
+impl Combination {
+    /// The lane it belongs to.
+    pub fn lane(&self) -> Lane {
+        match (self.site, &self.actor) {
+            (Site::Area(Area::Private), _) => Lane::Private,
+            _ if &*self.family == BROWSER => Lane::Interactive,
+            (_, Actor::Key | Actor::ReadonlyKey) => Lane::Key,
+            (_, Actor::Entra(_)) => Lane::Entra,
+            (_, Actor::Token | Actor::Unknown) => Lane::Token,
+        }
+    }
+}
+
 /// The client family under which all browsers count: the portal's Data Explorer runs in the
 /// user's own browser, whose version and vendor are no news.
 pub const BROWSER: &str = "browser";
@@ -185,22 +198,16 @@ impl Visit {
         let actor = Actor::of(&key.credential)?;
         let family = client_family(&key.family);
         let area = area_of(&key.network);
-        let lane = match (area, &actor) {
-            (Area::Private, _) => Lane::Private,
-            _ if &*family == BROWSER => Lane::Interactive,
-            (_, Actor::Key | Actor::ReadonlyKey) => Lane::Key,
-            (_, Actor::Entra(_)) => Lane::Entra,
-            (_, Actor::Token | Actor::Unknown) => Lane::Token,
-        };
         let site = match key.network.class {
             AddressClass::Hosting => Site::Hosting(key.network.country, key.network.asn),
             _ => Site::Area(area),
         };
+        let combination = Combination { site, actor, family };
         Some(Visit {
             area,
             network: network_of(key),
-            combination: Combination { site, actor, family },
-            lane,
+            lane: combination.lane(),
+            combination,
             key_kind: match &key.credential {
                 Credential::Key(kind) => Some(*kind),
                 _ => None,
@@ -285,6 +292,9 @@ pub enum Novelty {
     /// The first public access to an account that was private.
     FirstPublic,
 }
+
+/// Kinds of novelty in each lane.
+pub const LANE_KINDS: usize = 6;
 
 /// How many kinds of novelty there are.
 pub const NOVELTIES: usize = 31;

@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 /// What has decayed below so many days is forgotten: a single visit of a year and a half ago.
 const FORGET_BELOW_DAYS: f64 = 0.015;
 
+/// Quarantines after which a place that keeps coming back is released whatever else was found.
+const SETTLED_QUARANTINES: i64 = 4;
+
 impl LocationBaseline {
     /// Applies a closed minute. `judged` is what [`LocationBaseline::assess`] said of it: what
     /// was too surprising goes to quarantine, everything else teaches.
@@ -131,9 +134,23 @@ impl LocationBaseline {
                 continue;
             }
             let taught = kind.any(|j| !j.quarantined);
-            self.count_novelty(index, at, if taught { 1.0 } else { 0.0 }, 1.0, profile);
+            let weight = self.arrival_share(index, self.judged_day, profile);
+            self.count_novelty(index, at, if taught { weight } else { 0.0 }, 1.0, profile);
         }
         self.judged_day = day;
+    }
+
+    /// P(a place that first shows itself on `day` is an arrival, not one that was there before the
+    /// logs began): the shipped rate of arrivals against the places not seen yet, which fade
+    /// exponentially as they show themselves.
+    fn arrival_share(&self, index: u8, day: i64, profile: &LocationProfile) -> f64 {
+        let novelty = &profile.novelty;
+        let age = self.first_day.map_or(0, |first| day.saturating_sub(first).max(0)) as f64;
+        let arrivals = super::prior::shipped_shape(usize::from(index), profile)
+            / novelty.exposure_days.max(f64::MIN_POSITIVE);
+        let fade = novelty.unseen_days.max(f64::MIN_POSITIVE);
+        let unseen = novelty.unseen_places.max(0.0) / fade * (-age / fade).exp();
+        if unseen > 0.0 { arrivals / (arrivals + unseen) } else { 1.0 }
     }
 
     fn count_novelty(
@@ -264,9 +281,13 @@ impl LocationBaseline {
     fn release(&mut self, day: i64, profile: &LocationProfile) {
         let quarantine = std::mem::take(&mut self.quarantine);
         for q in quarantine {
-            let clean = self.other_finding_day.is_none_or(|d| d < q.first_day);
-            let proven = day.saturating_sub(q.first_day) >= profile.quarantine_days
-                && q.days >= profile.quarantine_distinct_days;
+            let age = day.saturating_sub(q.first_day);
+            // What came back for so long in spite of another finding is how this account lives now:
+            // it was told again and again.
+            let settled = age >= profile.quarantine_days.saturating_mul(SETTLED_QUARANTINES);
+            let clean = settled || self.other_finding_day.is_none_or(|d| d < q.first_day);
+            let proven =
+                age >= profile.quarantine_days && q.days >= profile.quarantine_distinct_days;
             let gone =
                 day.saturating_sub(q.last_day.max(q.first_day)) >= profile.quarantine_expiry_days;
             if !(gone || (proven && clean)) {

@@ -1,4 +1,5 @@
 //! What is remembered of one principal on one account. Plain fields: the store mirrors them.
+use super::KeyOperation;
 use super::observation::FACETS;
 use crate::baseline::cell::Network;
 use crate::event::{CredentialOperation, PrincipalType};
@@ -66,7 +67,7 @@ pub struct Today {
     pub first_event: Text,
     /// Finished operations.
     pub operations: u32,
-    /// Which operations (bits of [`operation_bit`]).
+    /// Which operations (bits of `operation_bit`).
     pub bits: u8,
     /// Facets broken so far (bits of the facet's number).
     pub broken: u16,
@@ -76,6 +77,8 @@ pub struct Today {
     pub failures: u32,
     /// Days of logs since the principal last acted, before today; negative when it never had.
     pub absent_days: i64,
+    /// The last finished operation: where it came from, for what is judged after it.
+    pub last: Option<Box<KeyOperation>>,
 }
 
 /// One key-listing principal.
@@ -199,6 +202,7 @@ impl PrincipalEntry {
             + self.accepted.capacity() * size_of::<(u64, Timestamp)>()
             + self.principal.as_str().len()
             + self.name.len()
+            + self.today.last.as_ref().map_or(0, |_| size_of::<KeyOperation>())
             + 32
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn new_entry(first: &KeyOperation, p: f64, weight: f64) -> PrincipalE
             odds: [0.0; FACETS],
             failures: 0,
             absent_days: -1,
+            last: None,
         },
     }
 }

@@ -312,6 +312,7 @@ impl PrincipalsBaseline {
             odds: [0.0; FACETS],
             failures: 0,
             absent_days,
+            last: None,
         };
         today.odds = if entry.is_new(day) {
             judge::newcomer_odds(&self.entries, entry, day)
@@ -350,6 +351,9 @@ impl PrincipalsBaseline {
         today.operations = today.operations.saturating_add(1);
         today.bits |= operation_bit(operation.operation);
         today.first = today.first.min(operation.time);
+        if today.last.as_deref().is_none_or(|last| last <= operation) {
+            today.last = Some(Box::new(operation.clone()));
+        }
         entry.first_seen = entry.first_seen.min(operation.time);
         entry.last_seen = entry.last_seen.max(operation.time);
     }

@@ -23,6 +23,7 @@ impl PrincipalsBaseline {
         profile: &KeysProfile,
     ) -> KeyObservation {
         let today = &entry.today;
+        let last = last.or(today.last.as_deref());
         let arrival = self.arrival_now(entry);
         let odds = odds_of(entry);
         // New: P(arrival) × P(its properties). Known: P(its properties).

@@ -10,6 +10,10 @@ use crate::baseline::egress::{
 use crate::stats::histogram::DecayedHistogram;
 use crate::time::Timestamp;
 
+/// Bound of any ten-minute cell, hour or day since the epoch: far beyond what a record can have,
+/// near enough that arithmetic on them cannot overflow.
+const TIMES_MAX: i64 = 1 << 50;
+
 /// Persisted form of [`EgressBaseline`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EgressV1 {
@@ -29,7 +33,7 @@ pub struct EgressV1 {
     scale: Vec<[f64; 2]>,
     today: TodayV1,
     drip: (f64, u32, f64, f64),
-    story: Option<(i64, f64, u64, u32)>,
+    story: Option<(i64, f64, u64, u32, bool)>,
     known: Vec<(u64, i32, f32)>,
     candidates: Vec<CandidateV1>,
     clients: Vec<(u64, i32, i32)>,
@@ -116,7 +120,7 @@ impl From<&EgressBaseline> for EgressV1 {
                 active: b.today.active,
             },
             drip: (b.drip.q, b.drip.hours, b.drip.span.observed, b.drip.span.expected),
-            story: b.story.map(|s| (s.last_hit.0, s.excess, s.caller, s.generation)),
+            story: b.story.map(|s| (s.last_hit.0, s.excess, s.caller, s.generation, s.new_network)),
             known: b.networks.known.iter().map(|k| (k.key.0, k.last_day, k.bytes)).collect(),
             candidates: b.networks.candidates.iter().map(Into::into).collect(),
             clients: clients(&b.networks),
@@ -150,13 +154,18 @@ impl TryFrom<EgressV1> for EgressBaseline {
         finite(&[q, observed, expected, v.dispersion_days], "drip")?;
         finite(&v.today.plain, "today")?;
         finite(&[v.today.p, v.today.p_new], "today")?;
-        let story = v.story.map(|(at, excess, caller, generation)| OpenStory {
+        let story = v.story.map(|(at, excess, caller, generation, new_network)| OpenStory {
             last_hit: Timestamp(at),
             excess,
             caller,
             generation,
+            new_network,
         });
         finite(&story.map_or([0.0], |s| [s.excess]), "story")?;
+        let possible = |at: i64| at == i64::MIN || at.abs() < TIMES_MAX;
+        if ![v.open_slot, v.open_hour, v.learned_day, v.predicted_day].into_iter().all(possible) {
+            return Err(wrong("times"));
+        }
         Ok(EgressBaseline {
             streams,
             logged: Box::new(restore_season(&v.logged)?),

@@ -1,6 +1,7 @@
 //! Persisted form of an account's key-listing principals.
 use serde::{Deserialize, Serialize};
 
+use super::cell::KeyOperationV1;
 use super::words;
 use crate::baseline::cell::Network;
 use crate::baseline::principals::{
@@ -76,6 +77,7 @@ struct TodayV1 {
     odds: [f64; 9],
     failures: u32,
     absent_days: i64,
+    last: Option<KeyOperationV1>,
 }
 
 impl From<&PrincipalsBaseline> for PrincipalsV1 {
@@ -153,6 +155,7 @@ impl From<&Today> for TodayV1 {
             odds: t.odds,
             failures: t.failures,
             absent_days: t.absent_days,
+            last: t.last.as_deref().map(Into::into),
         }
     }
 }
@@ -236,7 +239,7 @@ impl TryFrom<EntryV1> for PrincipalEntry {
             broken_days: v.broken_days,
             last_hour: v.last_hour,
             accepted: v.accepted.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect(),
-            today: v.today.into(),
+            today: v.today.try_into()?,
         })
     }
 }
@@ -263,9 +266,15 @@ impl TryFrom<NetworkV1> for NetworkUse {
     }
 }
 
-impl From<TodayV1> for Today {
-    fn from(v: TodayV1) -> Today {
-        Today {
+impl TryFrom<TodayV1> for Today {
+    type Error = &'static str;
+
+    fn try_from(v: TodayV1) -> Result<Today, &'static str> {
+        let last = match v.last {
+            Some(last) => Some(Box::new(last.restore().ok_or("unknown word in a key operation")?)),
+            None => None,
+        };
+        Ok(Today {
             day: v.day,
             first: Timestamp(v.first),
             first_event: v.first_event,
@@ -275,7 +284,8 @@ impl From<TodayV1> for Today {
             odds: v.odds,
             failures: v.failures,
             absent_days: v.absent_days,
-        }
+            last,
+        })
     }
 }
 
