@@ -7,4 +7,5 @@ mod determinism;
 mod golden_state;
 mod scenarios;
 mod simulated;
+mod state;
 mod support;
