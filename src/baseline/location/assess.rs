@@ -97,6 +97,8 @@ pub(super) struct Hazards {
     /// What each kind of novelty weighs among the tests of a day: kinds of credential that the
     /// account does not use bring little.
     weight: [f64; NOVELTIES],
+    /// See [`Hazards::oddness`].
+    level_weights: [f64; 3],
     /// p of each known area and network, in the sets' order.
     rare: [Vec<f64>; 2],
     /// Distinct areas and networks a day.
@@ -124,24 +126,44 @@ impl Hazards {
             a_day(baseline.areas.total(now, half_life)),
             a_day(baseline.networks.total(now, half_life)),
         ];
-        Hazards { novelty, weight: baseline.lane_weights(cx.profile), rare, visits_per_day }
+        Hazards {
+            novelty,
+            weight: baseline.lane_weights(cx.profile),
+            level_weights: cx.profile.novelty.level_weights,
+            rare,
+            visits_per_day,
+        }
     }
 
-    /// Expected findings a day that are at least as surprising as `p`.
-    pub(super) fn nominal(&self, p: f64) -> f64 {
+    /// How odd something of probability `p` is: a new country weighs more than a new network, that
+    /// more than a new combination or a place known but rare (`None`).
+    pub(super) fn oddness(&self, novelty: Option<usize>, p: f64) -> f64 {
+        let weight = novelty.map_or(self.level_weights[2], |index| match index % LANE_KINDS / 2 {
+            _ if index == Novelty::FirstPublic.index() => self.level_weights[0],
+            level => self.level_weights[level],
+        });
+        p / weight.max(f64::MIN_POSITIVE)
+    }
+
+    /// Expected findings a day that are at least this odd (see [`Hazards::oddness`]): whatever the
+    /// order, their probabilities add up.
+    pub(super) fn nominal(&self, odd: f64) -> f64 {
         let new: f64 = self
             .novelty
             .iter()
             .zip(self.weight)
-            .filter_map(|(q, weight)| q.filter(|q| *q <= p).map(|q| q * weight))
+            .enumerate()
+            .filter_map(|(index, (q, weight))| q.map(|q| (index, q, weight)))
+            .filter(|(index, q, _)| self.oddness(Some(*index), *q) <= odd)
+            .map(|(_, q, weight)| q * weight)
             .sum();
         let rare: f64 = self
             .rare
             .iter()
             .zip(self.visits_per_day)
             .map(|(ps, a_day)| {
-                ps.iter().filter(|q| **q <= p && **q <= RARE_P_MAX).fold(0.0, |m, q| q.max(m))
-                    * a_day
+                let counts = |q: &&f64| self.oddness(None, **q) <= odd && **q <= RARE_P_MAX;
+                ps.iter().filter(counts).fold(0.0, |m, q| q.max(m)) * a_day
             })
             .sum();
         new + rare
@@ -408,7 +430,9 @@ impl LocationBaseline {
         let factor = if travel.is_some() { cx.profile.travel_factor } else { 1.0 };
         PlaceObservation {
             p: p * factor,
-            per_day: (hazards.nominal(p) / p.max(f64::MIN_POSITIVE)).max(1.0),
+            per_day: (hazards.nominal(hazards.oddness(novelty.map(Novelty::index), p))
+                / p.max(f64::MIN_POSITIVE))
+            .max(1.0),
             last_seen_days: self
                 .last_seen(&category)
                 .map(|last| day.saturating_sub(last).max(0) as f64),
