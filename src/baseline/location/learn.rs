@@ -1,5 +1,6 @@
 //! Teaching the baseline, quarantine and the end of a day.
-use super::assess::{PlaceObservation, journey};
+use super::PlaceObservation;
+use super::assess::journey;
 use super::category::{Area, Category, Visit};
 use super::prior::LocationContribution;
 use super::{
