@@ -19,6 +19,8 @@ pub struct PlaceObservation {
     pub last_seen_days: Option<f64>,
     /// Decayed days with this kind of novelty (N) and exposure in days (E).
     pub history: (f64, f64),
+    /// It was told on an earlier day and waits in quarantine for a verdict.
+    pub returning: bool,
     /// The network was never seen on this account.
     pub unseen_network: bool,
     /// The client family was never seen on this account.
