@@ -129,7 +129,7 @@ impl AccountModel {
         }
         let newest = self.open.keys().next_back().copied().unwrap_or(self.last_minute);
         let slot_end = (newest.div_euclid(SLOT_MINUTES) + 1) * SLOT_MINUTES;
-        let due = self.principals.next_due(&cx.profile.keys).map_or(slot_end, |due| due + 1);
+        let due = self.key_run_due(cx).map_or(slot_end, |due| due + 1);
         let mut copy = self.clone();
         copy.tick(Timestamp::of_minute(slot_end.max(due)), cx).findings
     }
@@ -177,10 +177,7 @@ impl AccountModel {
 
     /// What remains to do when the watermark moves on.
     fn pending(&self, cx: &Context) -> Pending {
-        if !self.open.is_empty()
-            || self.slot_open
-            || self.principals.next_due(&cx.profile.keys).is_some()
-        {
+        if !self.open.is_empty() || self.slot_open || self.key_run_due(cx).is_some() {
             return Pending::Cells;
         }
         match self.clock {
@@ -189,6 +186,12 @@ impl AccountModel {
             }
             _ => Pending::Nothing,
         }
+    }
+
+    /// The minute at whose end a run of key operations is judged although nothing arrives: that of
+    /// its cell, because the rest of the cell may go on with the run.
+    fn key_run_due(&self, cx: &Context) -> Option<i64> {
+        self.principals.next_due(&cx.profile.keys).map(last_minute_of_cell)
     }
 
     /// First minute after the last active day.
@@ -236,7 +239,7 @@ impl AccountModel {
             self.close_cell(minute, cell, cx, out);
         }
         if self.clock.is_some() {
-            let due = self.principals.next_due(&cx.profile.keys).map_or(i64::MIN, |due| due + 1);
+            let due = self.key_run_due(cx).map_or(i64::MIN, |due| due + 1);
             self.roll_to(watermark.minute().min(self.last_day_end().max(due)), cx, out);
         }
     }
@@ -250,7 +253,7 @@ impl AccountModel {
         while at < minute {
             let step = if self.slot_open { SLOT_MINUTES } else { 60 };
             let boundary = (at.div_euclid(step) + 1) * step;
-            if let Some(due) = self.principals.next_due(&cx.profile.keys)
+            if let Some(due) = self.key_run_due(cx)
                 && due < boundary.min(minute)
             {
                 at = at.max(due);
@@ -284,7 +287,11 @@ fn cell_minute(event: &Event) -> i64 {
         }
         _ => event.time,
     };
-    let first = ends.minute().div_euclid(SLOT_MINUTES).saturating_mul(SLOT_MINUTES);
+    last_minute_of_cell(ends.minute())
+}
+
+fn last_minute_of_cell(minute: i64) -> i64 {
+    let first = minute.div_euclid(SLOT_MINUTES).saturating_mul(SLOT_MINUTES);
     first.saturating_add(SLOT_MINUTES - 1)
 }
 
