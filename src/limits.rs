@@ -56,7 +56,26 @@ pub const fn open_cells_max(lateness_minutes: i64) -> usize {
 
 /// The default lateness, for which [`ACCOUNT_BYTES_MAX`] holds.
 pub const LATENESS_MINUTES: i64 = 15;
-/// Hard bound of one awake account's model, bytes.
+/// Hard bound of one awake account's model, bytes, whatever it is sent. It is the sum of the bounds
+/// of all that a model holds, and a build in which the sum is larger does not compile:
+///
+/// | what | at most | bytes |
+/// |---|---|---|
+/// | the model itself | | 2,488 |
+/// | open cells | 9 at the default lateness, 224 bytes each | 2,016 |
+/// | their callers and pools | 9 × (6 + 3), 320 bytes each, 208 for names and statuses | 42,768 |
+/// | their key operations | 9 × 6, 192 bytes each | 10,368 |
+/// | egress | rings, seasons, two histograms, 4 heavy callers | 29,220 |
+/// | places | 40 areas, 64 networks, 64 combinations, … | 18,960 |
+/// | principals | 12, and a newcomer | 19,008 |
+/// | listed addresses, tempo, recent kinds | | 6,016 |
+/// | together | of 131,072 | 130,844 |
+///
+/// What gives way first: in a cell, callers are pooled by network, client and credential (never a
+/// listed address before an ordinary one), then pools are counted only, then names beyond a row's
+/// smallest are dropped, then key operations beyond the first; minutes that lie beyond the last
+/// open cell are judged at once; in a baseline, what is least used gives way to a newcomer. Texts
+/// are shared by all that name them and are not counted here.
 pub const ACCOUNT_BYTES_MAX: usize = 128 << 10;
 /// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.
 pub const PANICS_BEFORE_QUARANTINE: usize = 3;

@@ -151,6 +151,7 @@ impl AccountModel {
             + limits::open_cells_max(lateness_minutes) * (size_of::<(i64, Cell)>() + Cell::HEAP_MAX)
             + EgressBaseline::HEAP_MAX
             + LocationBaseline::HEAP_MAX
+            + AlertKind::ALL.len().next_power_of_two() * size_of::<(AlertKind, Timestamp)>()
             + PrincipalsBaseline::HEAP_MAX
             + TempoBaseline::HEAP_MAX
             + ListedBaseline::HEAP_MAX
@@ -159,6 +160,7 @@ impl AccountModel {
     /// Bytes the model takes, heap included.
     pub fn bytes(&self) -> usize {
         size_of::<AccountModel>()
+            + self.recent.capacity() * size_of::<(AlertKind, Timestamp)>()
             + self.bytes_by_facet().iter().map(|(_, bytes)| bytes).sum::<usize>()
     }
 

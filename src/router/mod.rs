@@ -73,7 +73,7 @@ impl RouterCounters {
 
     fn note_size(&mut self, bytes: usize) {
         self.bytes_max = self.bytes_max.max(bytes);
-        let kib = (bytes >> 10).min(4 * limits::ACCOUNT_BYTES_MAX >> 10);
+        let kib = (bytes >> 10).min((4 * limits::ACCOUNT_BYTES_MAX) >> 10);
         if self.sizes.len() <= kib {
             self.sizes.resize(kib + 1, 0);
         }

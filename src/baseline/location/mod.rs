@@ -50,7 +50,7 @@ pub const QUARANTINE_MAX: usize = 8;
 /// Distinct visits kept with a quarantined observation.
 pub const QUARANTINE_VISITS_MAX: usize = 3;
 /// Categories remembered as judged today; beyond it the least surprising one may be asked again.
-pub const JUDGED_MAX: usize = 24;
+pub const JUDGED_MAX: usize = 20;
 /// Principals whose last country is remembered, for travel.
 pub const TRAVELLERS_MAX: usize = 16;
 
