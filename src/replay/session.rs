@@ -61,6 +61,8 @@ pub fn run(
             accounts: engine.router().population().0,
             watermark: engine.watermark(),
         };
+        let router = &report.router;
+        tracing::info!(p95 = router.bytes_p95(), most = router.bytes_max, "bytes of awake models");
         engine.stop();
         Ok(report)
     })
