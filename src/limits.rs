@@ -51,7 +51,7 @@ pub const QUARANTINE_WINDOW_MS: i64 = 600_000;
 pub const DIGESTS_MAX: usize = 1 << 20;
 /// Events an account applies before the router takes a checkpoint of it in memory, from which a
 /// panicking account is rebuilt.
-pub const JOURNAL_EVENTS_MAX: usize = 256;
+pub const JOURNAL_EVENTS_MAX: usize = 64;
 /// Watermark hours without an event after which an idle account is put to sleep.
 pub const IDLE_HOURS: i64 = 26;
 /// Accounts kept awake; beyond it the least recently active ones without open cells sleep.

@@ -84,7 +84,8 @@ fn dedup(category: &Category) -> String {
 
 /// What is merely rare, or a new combination at known places, is never more than Low.
 fn ceiling(o: &PlaceObservation, maturity: Maturity) -> Option<(Severity, Ceiling)> {
-    if o.novelty.is_none() || o.category.level() == Level::Combination {
+    // A place that comes back was told at its own severity on its first day.
+    if o.novelty.is_none() || o.returning || o.category.level() == Level::Combination {
         return Some((Severity::Low, Ceiling::PlaceKnown));
     }
     let young = matches!(maturity.state, MaturityState::Learning | MaturityState::Provisional);

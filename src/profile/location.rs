@@ -45,6 +45,9 @@ pub struct LocationProfile {
 pub struct NoveltyProfile {
     /// Prior exposure (b0), days.
     pub exposure_days: f64,
+    /// Weights of a new country, network and combination where findings are ranked: the false-alarm
+    /// budget goes to what is worth most (weighted Bonferroni).
+    pub level_weights: [f64; 3],
     /// Weight, among the tests of a day, of credential lanes that the account has not used.
     pub unused_lane: f64,
     /// Places of each kind that exist when the logs begin and show themselves only later …

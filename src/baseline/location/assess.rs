@@ -6,10 +6,9 @@ use super::category::{
 };
 use super::prior::LocationPrior;
 use super::seen::{Seen, SeenSet};
-use super::{LocationBaseline, Quarantined, Traveller};
+use super::{LocationBaseline, PlaceObservation, Quarantined, TravelEvidence, Traveller};
 use crate::baseline::cell::{CallerKey, CallerRow, Cell};
 use crate::event::KeyKind;
-use crate::intel::view::Country;
 use crate::profile::LocationProfile;
 use crate::stats::dirichlet;
 use crate::time::{MINUTE_MS, Timestamp};
@@ -31,59 +30,6 @@ pub struct PlaceContext<'a> {
     pub prior: &'a LocationPrior,
 }
 
-/// One test: a place that is new or rare, on the first minute of a day that shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlaceObservation {
-    /// What is new or rare.
-    pub category: Category,
-    /// The kind of novelty; `None` for a place that is known but rare.
-    pub novelty: Option<Novelty>,
-    /// P(a day of innocent life shows something at least this odd at this level).
-    pub p: f64,
-    /// Tests a day at this surprise: `p · per_day` is the expected number of findings a day that
-    /// are at least this surprising, over all levels and lanes.
-    pub per_day: f64,
-    /// For a known place: days since it was last seen.
-    pub last_seen_days: Option<f64>,
-    /// Decayed days with this kind of novelty (N) and exposure in days (E).
-    pub history: (f64, f64),
-    /// The network was never seen on this account.
-    pub unseen_network: bool,
-    /// The client family was never seen on this account.
-    pub unseen_client: bool,
-    /// The key kind was never used on this account.
-    pub unseen_key: bool,
-    /// The actor was never seen on this account.
-    pub unseen_actor: bool,
-    /// Two places too far apart for the time between.
-    pub travel: Option<TravelEvidence>,
-    /// Usual areas, networks and clients with their shares of days.
-    pub usual_areas: Vec<(String, f64)>,
-    /// See `usual_areas`.
-    pub usual_networks: Vec<(String, f64)>,
-    /// See `usual_areas`.
-    pub usual_clients: Vec<(String, f64)>,
-    /// Days since the account was first seen.
-    pub watched_days: f64,
-    /// The minute, since the epoch.
-    pub minute: i64,
-    /// The most surprising caller.
-    pub caller: CallerKey,
-    /// Its place.
-    pub visit: Visit,
-    /// What all callers of this category did in the minute.
-    pub row: CallerRow,
-}
-
-/// Another country of the same principal shortly before.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TravelEvidence {
-    /// The other country.
-    pub from: Country,
-    /// Minutes between.
-    pub minutes: i64,
-}
-
 /// A test that a visit calls for.
 struct Question {
     category: Category,
@@ -97,6 +43,8 @@ pub(super) struct Hazards {
     /// What each kind of novelty weighs among the tests of a day: kinds of credential that the
     /// account does not use bring little.
     weight: [f64; NOVELTIES],
+    /// See [`Hazards::oddness`].
+    level_weights: [f64; 3],
     /// p of each known area and network, in the sets' order.
     rare: [Vec<f64>; 2],
     /// Distinct areas and networks a day.
@@ -124,24 +72,44 @@ impl Hazards {
             a_day(baseline.areas.total(now, half_life)),
             a_day(baseline.networks.total(now, half_life)),
         ];
-        Hazards { novelty, weight: baseline.lane_weights(cx.profile), rare, visits_per_day }
+        Hazards {
+            novelty,
+            weight: baseline.lane_weights(cx.profile),
+            level_weights: cx.profile.novelty.level_weights,
+            rare,
+            visits_per_day,
+        }
     }
 
-    /// Expected findings a day that are at least as surprising as `p`.
-    pub(super) fn nominal(&self, p: f64) -> f64 {
+    /// How odd something of probability `p` is: a new country weighs more than a new network, that
+    /// more than a new combination or a place known but rare (`None`).
+    pub(super) fn oddness(&self, novelty: Option<usize>, p: f64) -> f64 {
+        let weight = novelty.map_or(self.level_weights[2], |index| match index % LANE_KINDS / 2 {
+            _ if index == Novelty::FirstPublic.index() => self.level_weights[0],
+            level => self.level_weights[level],
+        });
+        p / weight.max(f64::MIN_POSITIVE)
+    }
+
+    /// Expected findings a day that are at least this odd (see [`Hazards::oddness`]): whatever the
+    /// order, their probabilities add up.
+    pub(super) fn nominal(&self, odd: f64) -> f64 {
         let new: f64 = self
             .novelty
             .iter()
             .zip(self.weight)
-            .filter_map(|(q, weight)| q.filter(|q| *q <= p).map(|q| q * weight))
+            .enumerate()
+            .filter_map(|(index, (q, weight))| q.map(|q| (index, q, weight)))
+            .filter(|(index, q, _)| self.oddness(Some(*index), *q) <= odd)
+            .map(|(_, q, weight)| q * weight)
             .sum();
         let rare: f64 = self
             .rare
             .iter()
             .zip(self.visits_per_day)
             .map(|(ps, a_day)| {
-                ps.iter().filter(|q| **q <= p && **q <= RARE_P_MAX).fold(0.0, |m, q| q.max(m))
-                    * a_day
+                let counts = |q: &&f64| self.oddness(None, **q) <= odd && **q <= RARE_P_MAX;
+                ps.iter().filter(counts).fold(0.0, |m, q| q.max(m)) * a_day
             })
             .sum();
         new + rare
@@ -408,11 +376,14 @@ impl LocationBaseline {
         let factor = if travel.is_some() { cx.profile.travel_factor } else { 1.0 };
         PlaceObservation {
             p: p * factor,
-            per_day: (hazards.nominal(p) / p.max(f64::MIN_POSITIVE)).max(1.0),
+            per_day: (hazards.nominal(hazards.oddness(novelty.map(Novelty::index), p))
+                / p.max(f64::MIN_POSITIVE))
+            .max(1.0),
             last_seen_days: self
                 .last_seen(&category)
                 .map(|last| day.saturating_sub(last).max(0) as f64),
             history: (n, self.exposure.value(now, half_life)),
+            returning: self.quarantine.iter().any(|q| q.category == category && q.first_day < day),
             unseen_network: !self.knows(&visit).network,
             unseen_client: self.unseen_client(&visit),
             unseen_key: self.unseen_key(visit.key_kind),

@@ -127,9 +127,13 @@ fn live(seed: u64, profile: &LocationProfile, kinds: &[Kind]) -> Life {
         let watched = day >= 20_000 + WARM_UP;
         if watched {
             let hazards = Hazards::at(&baseline, Timestamp::of_day(day), &cx);
-            let rare_enough =
-                hazards.novelty.iter().flatten().filter(|p| hazards.nominal(**p) <= LOW);
-            expected += hazards.nominal(rare_enough.fold(0.0, |m, p| p.max(m)));
+            let odd = hazards
+                .novelty
+                .iter()
+                .enumerate()
+                .filter_map(|(index, p)| p.map(|p| hazards.oddness(Some(index), p)));
+            let odd_enough = odd.filter(|odd| hazards.nominal(*odd) <= LOW);
+            expected += hazards.nominal(odd_enough.fold(0.0, f64::max));
         }
         let cell = cell_at(minute, &today);
         let judged = baseline.assess(minute, &cell, &cx);

@@ -1,5 +1,6 @@
 //! Teaching the baseline, quarantine and the end of a day.
-use super::assess::{PlaceObservation, journey};
+use super::PlaceObservation;
+use super::assess::journey;
 use super::category::{Area, Category, Visit};
 use super::prior::LocationContribution;
 use super::{
@@ -129,13 +130,19 @@ impl LocationBaseline {
         let at = Timestamp::of_day(self.judged_day);
         let judged = std::mem::take(&mut self.judged);
         for index in 0..super::category::NOVELTIES as u8 {
-            let mut kind = judged.iter().filter(|j| j.novelty == Some(index)).peekable();
-            if kind.peek().is_none() {
-                continue;
-            }
-            let taught = kind.any(|j| !j.quarantined);
+            let kind = || judged.iter().filter(|j| j.novelty == Some(index));
+            let taught = kind().any(|j| !j.quarantined);
+            // What is in quarantine since an earlier day is judged again, but was news only once.
+            let held = |j: &Judged| {
+                let since = |q: &Quarantined| q.first_day < self.judged_day;
+                self.quarantine.iter().any(|q| q.category == j.category && since(q))
+            };
+            let met = kind().any(|j| !held(j));
             let weight = self.arrival_share(index, self.judged_day, profile);
-            self.count_novelty(index, at, if taught { weight } else { 0.0 }, 1.0, profile);
+            if taught || met {
+                let count = |yes: bool, weight: f64| if yes { weight } else { 0.0 };
+                self.count_novelty(index, at, count(taught, weight), count(met, 1.0), profile);
+            }
         }
         self.judged_day = day;
     }

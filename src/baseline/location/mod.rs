@@ -18,12 +18,14 @@ mod assess;
 mod calibration;
 pub mod category;
 mod learn;
+mod observation;
 mod prior;
 mod seen;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use assess::{PlaceContext, PlaceObservation, TravelEvidence};
+pub use assess::PlaceContext;
+pub use observation::{PlaceObservation, TravelEvidence};
 pub use prior::{LocationContribution, LocationPrior};
 pub use seen::{Seen, SeenSet};
 

@@ -17,8 +17,10 @@ use crate::store::codec;
 use crate::store::envelope::EnvelopeError;
 use crate::time::Timestamp;
 
-/// Longest checkpoint that is read, bytes: the model's hard bound and its open cells, encoded.
-pub const CHECKPOINT_BYTES_MAX: usize = 4 * limits::ACCOUNT_BYTES_MAX;
+/// Longest checkpoint that is written or read, bytes (8 MiB). The model's own bound is small; the
+/// rest is for open cells, of which an hour of busy minutes or thousands of stray ones may stand.
+/// An account that could not be sealed could neither sleep nor be rebuilt.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 * limits::ACCOUNT_BYTES_MAX;
 
 /// Persisted form of an account.
 #[derive(Debug, Serialize, Deserialize)]
