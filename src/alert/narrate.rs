@@ -113,6 +113,10 @@ fn ceiling_because(alert: &Alert, ceiling: Ceiling) -> String {
         Ceiling::NeedsAnotherKind => {
             "no other kind of finding stands beside it within a day".to_owned()
         }
+        Ceiling::PlaceKnown if alert.finding.kind == AlertKind::SuspiciousPrincipal => {
+            "it came through the portal from a country known here, as a new colleague does"
+                .to_owned()
+        }
         Ceiling::PlaceKnown => "the place is rare here, not new".to_owned(),
         Ceiling::NotMature => format!(
             "the baseline is {} after {}, and a single finding on it is Low",

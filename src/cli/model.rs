@@ -189,18 +189,13 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let mut table =
-        Table::new(&[("account", Align::Left), ("sends", Align::Left), ("blind to", Align::Left)]);
+    let mut table = Table::new(&[("account", Align::Left), ("does not send", Align::Left)]);
     let mut missing: Vec<view::Blindness> = Vec::new();
     for m in &members {
         let blind = view::blindness(&m.categories);
         let words: Vec<&str> = blind.iter().map(|b| b.missing).collect();
-        let blind_to = if words.is_empty() {
-            "nothing".to_owned()
-        } else {
-            format!("no {}", words.join(", no "))
-        };
-        table.row(vec![visible(&m.brief.account), m.brief.categories.join(", "), blind_to]);
+        let lacks = if words.is_empty() { "sends all".to_owned() } else { words.join(", ") };
+        table.row(vec![visible(&m.brief.account), lacks]);
         missing.extend(blind.into_iter().filter(|b| !missing.contains(b)).collect::<Vec<_>>());
     }
     table.lines().iter().for_each(|l| out(l));

@@ -17,7 +17,7 @@ pub struct Table {
 }
 
 /// Widest cell; longer ones are cut in the middle.
-const CELL_MAX: usize = 48;
+const CELL_MAX: usize = 72;
 
 impl Table {
     /// With these columns.
@@ -82,6 +82,6 @@ mod tests {
 
     #[test]
     fn long_cells_are_cut_in_the_middle() {
-        assert_eq!(cut(&"x".repeat(100)).chars().count(), 47);
+        assert_eq!(cut(&"x".repeat(100)).chars().count(), 71);
     }
 }

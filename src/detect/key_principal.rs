@@ -8,14 +8,15 @@ use super::{
     RuleClause, RuleSeverity, Severity, Test, Usual,
 };
 use crate::baseline::maturity::MaturityState;
-use crate::baseline::principals::{KeyObservation, Property};
+use crate::baseline::principals::{KeyFacet, KeyObservation, Property};
 use crate::event::CredentialOperation;
 use crate::ids::{AccountId, Text};
 use crate::profile::KeysProfile;
 use crate::time::Timestamp;
 
-/// Turns the observations of one minute into findings. Days on which nothing was unexpected and those
-/// more probable than [`KeysProfile::report_p`] give none.
+/// Turns the observations of one minute into findings. Days on which nothing was unexpected, those
+/// more probable than [`KeysProfile::report_p`], and those on which a known principal only came at
+/// another hour give none.
 pub fn judge(
     observations: &[KeyObservation],
     account: &AccountId,
@@ -24,9 +25,15 @@ pub fn judge(
 ) -> Vec<Finding> {
     observations
         .iter()
-        .filter(|o| o.break_glass || (o.unexpected() > 0 && o.p <= profile.report_p))
+        .filter(|o| o.break_glass || (is_unexpected(o) && o.p <= profile.report_p))
         .map(|o| finding(o, account, resource_id))
         .collect()
+}
+
+/// Something beyond the hour: people start scheduled jobs by hand, and those that seldom run would
+/// else be rare enough by their hour alone.
+fn is_unexpected(o: &KeyObservation) -> bool {
+    o.arrival.is_some() || o.properties.iter().any(|p| p.broke && p.facet != KeyFacet::Hour)
 }
 
 fn finding(o: &KeyObservation, account: &AccountId, resource_id: Option<&Text>) -> Finding {

@@ -181,3 +181,175 @@ fn hostile_names_never_reach_the_terminal_raw() {
         assert!(!raw, "{text:?}");
     }
 }
+
+/// An everyday record of `account`, `minute` minutes into the day, as a line.
+fn everyday(account: &str, minute: i64) -> Vec<u8> {
+    let time = cosmoguard::time::Timestamp(1_789_344_000_000 + minute * 60_000);
+    let mut line = cosmoguard::simulate::scenario::data_plane(account, time).json();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_cannot_be_read_are_named_and_the_rest_is_read() {
+    let dir = dir();
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).expect("a folder");
+    std::fs::write(logs.join("good.json"), everyday("shop", 0)).expect("writable");
+    std::fs::write(logs.join("vanishes.json"), everyday("shop", 1)).expect("writable");
+    std::os::unix::fs::symlink("nowhere", logs.join("gone.json")).expect("a link");
+    let args = ["replay", "-", "logs", "--data-dir", "d", "--threads", "1"];
+    let ran = cli_fed(dir.path(), &args, move |input| {
+        // More than a pipe holds, and no whole record yet: the folder is listed by now, and its
+        // files are not open.
+        input.write_all(b"{\"padding\":\"")?;
+        input.write_all(&vec![b'a'; 1 << 20])?;
+        std::fs::remove_file(logs.join("vanishes.json"))?;
+        input.write_all(b"\",")?;
+        input.write_all(&everyday("shop", 2)[1..])
+    });
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    for name in ["gone.json", "vanishes.json"] {
+        let warned = |line: &str| line.contains(name) && line.contains("is left out");
+        assert!(ran.err.lines().any(warned), "{name}: {}", ran.err);
+    }
+    let shown = json(&cli(dir.path(), &["model", "show", "shop", "--data-dir", "d", "--json"]));
+    assert!(shown[0].to_string().contains("\"records\":2"), "{}", shown[0]);
+}
+
+#[test]
+fn a_file_that_breaks_off_costs_what_is_missing() {
+    let dir = dir();
+    std::fs::create_dir(dir.path().join("logs")).expect("a folder");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    for minute in 0..100 {
+        packed.write_all(&everyday("shop", minute)).expect("in memory");
+    }
+    let mut packed = packed.finish().expect("in memory");
+    packed.truncate(packed.len() / 2);
+    std::fs::write(dir.path().join("logs/cut.json.gz"), packed).expect("writable");
+    std::fs::write(dir.path().join("logs/good.json"), everyday("basket", 0)).expect("writable");
+    let ran = cli(dir.path(), &["replay", "logs", "--data-dir", "d"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    let refused = refusals(&dir.path().join("d"));
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0]["reason"], "cut_off");
+    let listed = cli(dir.path(), &["model", "list", "--data-dir", "d"]);
+    assert!(listed.out.contains("shop") && listed.out.contains("basket"), "{}", listed.out);
+}
+
+#[test]
+fn every_later_subcommand_says_so() {
+    let dir = dir();
+    for later in [
+        "serve",
+        "snapshot",
+        "evidence",
+        "report",
+        "evaluate",
+        "backtest",
+        "sample-alerts",
+        "sink",
+        "audit",
+        "query",
+    ] {
+        for args in [&[later][..], &[later, "--help"], &[later, "x", "--y=z"]] {
+            let ran = cli(dir.path(), args);
+            assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains("comes in a later version"), "{args:?}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn query_literals_stay_where_they_are() {
+    const MARKER: &str = "LITERAL-4711-0815";
+    let dir = dir();
+    let exit = "203.0.113.66";
+    std::fs::write(dir.path().join("tor.txt"), exit).expect("writable");
+    let mut lines = Vec::new();
+    for minute in 0..60 {
+        let time = cosmoguard::time::Timestamp(1_789_344_000_000 + minute * 60_000);
+        let request = cosmoguard::simulate::scenario::data_plane("shop", time)
+            .ip(exit.parse::<std::net::IpAddr>().expect("an address"))
+            .json();
+        let mut query: serde_json::Value = serde_json::from_slice(&request).expect("JSON");
+        lines.extend(request);
+        query["category"] = "QueryRuntimeStatistics".into();
+        query["properties"]["querytext"] =
+            format!("{{\"query\":\"SELECT * FROM c WHERE c.name = '{MARKER}'\"}}").into();
+        lines.extend(format!("\n{query}\n").bytes());
+    }
+    std::fs::write(dir.path().join("x.json"), lines).expect("writable");
+    for format in ["defender", "ocsf", "ecs", "cef", "securityalert"] {
+        let replay = ["replay", "x.json", "--tor-exits", "tor.txt", "--data-dir", format];
+        let ran = cli(dir.path(), &[&replay[..], &["--format", format]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let alerts = std::fs::read_to_string(dir.path().join(format).join("alerts.jsonl"));
+        let alerts = alerts.expect("alerts");
+        assert!(!alerts.is_empty());
+        let shown = cli(dir.path(), &["model", "show", "shop", "--data-dir", format, "--json"]);
+        assert_eq!(shown.code, Some(0), "{}", shown.err);
+        for text in [alerts, ran.out, ran.err, shown.out] {
+            assert!(!text.contains("4711"), "{format}: {text}");
+        }
+    }
+}
+
+#[test]
+fn hostile_principals_are_told_apart_and_told_harmlessly() {
+    let dir = dir();
+    let names = [
+        "eve\u{1b}[2J\u{7}@elsewhere.example",
+        "\u{202e}elpmaxe.osotnoc@anna",
+        "a\",\"severity\":\"Low\nCEF:0|x|y=\\|",
+        "''; drop table alerts --<script>alert(1)</script>{{7*7}}${env:PATH}",
+        "%n%s%00/../../etc/passwd",
+    ];
+    let mut lines = Vec::new();
+    for hour in 0..36 * 24_i64 {
+        for (nth, name) in names.iter().enumerate() {
+            let account = format!("shop{nth}");
+            lines.extend(everyday(&account, hour * 60));
+            let at = cosmoguard::time::Timestamp(1_789_344_000_000 + hour * 3_600_000 + 60_000);
+            let list_keys = "Microsoft.DocumentDB/databaseAccounts/listKeys/action";
+            let record = cosmoguard::simulate::scenario::activity(&account, at, list_keys);
+            let record = match (hour / 24, hour % 24) {
+                (_, 10) => record.user(1, "anna@contoso.example"),
+                (35, 12) => record.user(0xbad + nth as u128, name),
+                _ => continue,
+            };
+            lines.extend(record.json());
+            lines.push(b'\n');
+        }
+    }
+    std::fs::write(dir.path().join("x.json"), lines).expect("writable");
+    for format in ["defender", "ocsf", "ecs", "cef", "securityalert"] {
+        let ran = cli(dir.path(), &["replay", "x.json", "--data-dir", format, "--format", format]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let path = dir.path().join(format).join("alerts.jsonl");
+        let alerts = std::fs::read_to_string(path).expect("alerts");
+        let wrong = |c: char| c.is_control() && c != '\n';
+        assert!(!alerts.contains(wrong), "{format}: {alerts:?}");
+        if format == "cef" {
+            assert!(alerts.lines().all(|line| line.starts_with("CEF:0|cosmoguard|")), "{alerts}");
+            continue;
+        }
+        for line in alerts.lines() {
+            let alert: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            assert!(alert.is_object());
+        }
+    }
+    let alerts = std::fs::read_to_string(dir.path().join("defender/alerts.jsonl"));
+    let alerts = alerts.expect("alerts");
+    assert_eq!(alerts.lines().count(), names.len(), "{alerts}");
+    for line in alerts.lines() {
+        let alert: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let id = alert["name"].as_str().expect("an id");
+        let story = cli(dir.path(), &["explain", id, "--data-dir", "defender"]);
+        assert_eq!(story.code, Some(0), "{}", story.err);
+        let raw = story.out.contains(['\u{1b}', '\u{7}', '\u{202e}']);
+        assert!(!raw, "{:?}", story.out);
+    }
+}

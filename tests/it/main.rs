@@ -7,6 +7,7 @@ mod cli;
 mod determinism;
 mod golden_state;
 mod scenarios;
+mod shuffles;
 mod simulated;
 mod state;
 mod support;

@@ -57,6 +57,10 @@ fn every_ceiling_has_its_reason() {
         let text = ceiling(severity, why);
         assert!(text.contains(part), "{text}");
     }
+    let mut newcomer = finding(AlertKind::SuspiciousPrincipal);
+    newcomer.test.ceiling = Some((Severity::Low, Ceiling::PlaceKnown));
+    let text = severity_reason(&alert_of(newcomer));
+    assert!(text.contains("; not Medium because it came through the portal from a"), "{text}");
     let young = reason(|f| {
         f.maturity.state = MaturityState::Provisional;
         f.maturity.age_days = 9.0;

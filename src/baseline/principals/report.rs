@@ -55,7 +55,7 @@ impl PrincipalsBaseline {
             per_day: if arrival.is_some() { 1.0 } else { tests.max(0.05) },
             maturity: self.maturity(now, profile),
             last_seen_days: (today.absent_days >= 0).then_some(today.absent_days as f64),
-            elsewhere_accounts: directory.get(&entry.principal).map_or(0, |d| d.accounts),
+            elsewhere_accounts: elsewhere(entry, directory, profile),
             usual_principals: self.usual_principals(today.day),
             failures_before: today.failures,
             break_glass: names_break_glass(
@@ -140,4 +140,11 @@ pub(super) fn names_break_glass(names: [&str; 3], profile: &KeysProfile) -> bool
             && profile.break_glass.iter().any(|listed| listed.trim().eq_ignore_ascii_case(name))
     };
     names.into_iter().any(is_listed)
+}
+
+/// Accounts of the tenant on which the principal acts regularly; the directory counts this one too.
+fn elsewhere(entry: &PrincipalEntry, directory: &PrincipalDirectory, profile: &KeysProfile) -> u32 {
+    let here = entry.seen_days >= profile.sweep.regular_days;
+    let everywhere = directory.get(&entry.principal).map_or(0, |known| known.accounts);
+    everywhere.saturating_sub(u32::from(here))
 }
