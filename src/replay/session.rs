@@ -62,7 +62,8 @@ pub fn run(
             watermark: engine.watermark(),
         };
         let router = &report.router;
-        tracing::info!(p95 = router.bytes_p95(), most = router.bytes_max, "bytes of awake models");
+        let (p95, most) = (router.bytes_p95(), router.bytes_max);
+        crate::telemetry::ModelsMeasured { p95, most }.emit();
         engine.stop();
         Ok(report)
     })
