@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::logic::AccountState;
 use super::message::{Context, Graded, Outcome, Pending, Routed, SURPRISE_LANES};
-use crate::baseline::cell::{Cell, LaneMemory};
+use crate::baseline::cell::{CallerKey, Cell, LaneMemory};
 use crate::baseline::egress::EgressBaseline;
 use crate::baseline::listed::ListedBaseline;
 use crate::baseline::location::LocationBaseline;
@@ -219,7 +219,13 @@ impl AccountModel {
             self.close_late(minute, cell, cx, out);
             return;
         }
-        add(self.open.entry(minute).or_default(), event, &routed.address);
+        let cell = self.open.entry(minute).or_default();
+        if let Body::Request(r) = &event.body {
+            let familiar = |key: &CallerKey| self.location.is_familiar(key);
+            cell.add_request_of(event.time, r, &routed.address, &familiar);
+        } else {
+            add(cell, event, &routed.address);
+        }
         // Only clocks that run ahead open more: the farthest time is judged at once, as a late one.
         if self.open.len() > limits::open_cells_max(cx.profile.time.lateness_minutes)
             && let Some((minute, mut cell)) = self.open.pop_last()

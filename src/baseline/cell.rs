@@ -338,8 +338,21 @@ pub struct LaneMemory {
 const LANE_MINUTES: i64 = 60;
 
 impl Cell {
-    /// Adds one request (or aggregated row), unless a better lane tells of the same time.
+    /// Adds one request (or aggregated row), unless a better lane tells of the same time; all
+    /// callers rank alike.
     pub fn add_request(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
+        self.add_request_of(time, r, info, &|_| false);
+    }
+
+    /// As [`Cell::add_request`]; where callers are too many, those that are `familiar` to the account
+    /// give way first, so that a stranger cannot hide in a crowd.
+    pub fn add_request_of(
+        &mut self,
+        time: Timestamp,
+        r: &Request,
+        info: &AddressInfo,
+        familiar: &dyn Fn(&CallerKey) -> bool,
+    ) {
         self.categories |= r.category.bit();
         let lane = Lane::of(r);
         if lane.bit() > self.lanes {
@@ -347,7 +360,7 @@ impl Cell {
         }
         self.lanes |= lane.bit();
         if lane.bit() << 1 > self.lanes {
-            self.add(time, r, info);
+            self.add(time, r, info, familiar);
         }
     }
 
@@ -385,7 +398,13 @@ impl Cell {
         self
     }
 
-    fn add(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
+    fn add(
+        &mut self,
+        time: Timestamp,
+        r: &Request,
+        info: &AddressInfo,
+        familiar: &dyn Fn(&CallerKey) -> bool,
+    ) {
         self.requests = self.requests.saturating_add(r.count);
         match r.status {
             429 => self.throttled += r.count,
@@ -400,12 +419,18 @@ impl Cell {
                 self.streams[egress_class(r) as usize].add(&sums)
             }
         }
-        self.add_caller(time, r, info);
+        self.add_caller(time, r, info, familiar);
     }
 
-    fn add_caller(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
-        let rank = caller_rank(r, info);
-        if let Some((_, _, row)) = self.callers.iter_mut().find(|(k, _, _)| *k == rank) {
+    fn add_caller(
+        &mut self,
+        time: Timestamp,
+        r: &Request,
+        info: &AddressInfo,
+        familiar: &dyn Fn(&CallerKey) -> bool,
+    ) {
+        let hash = caller_hash(r);
+        if let Some((_, _, row)) = self.callers.iter_mut().find(|(k, _, _)| k & HASH_BITS == hash) {
             row.add(time, r, info.listed_ever);
             return;
         }
@@ -416,16 +441,23 @@ impl Cell {
             credential: r.credential.clone(),
             internal: r.internal,
         };
+        let rank = match (info.listed_ever, familiar(&key)) {
+            (true, _) => hash,
+            (false, false) => hash | STRANGER,
+            (false, true) => hash | FAMILIAR,
+        };
         let mut row = CallerRow::new();
         row.add(time, r, info.listed_ever);
         insert_ranked(
             &mut self.callers,
             (rank, key, row),
             limits::CELL_CALLERS_MAX,
-            &mut |(_, key, row)| {
+            &mut |(rank, key, row)| {
                 let pool = CallerKey { ip: None, ..key };
-                let rank = pool_rank(&pool);
-                if let Some((_, _, into)) = self.pools.iter_mut().find(|(k, _, _)| *k == rank) {
+                let hash = pool_hash(&pool);
+                let rank = hash | (rank & !HASH_BITS);
+                let known = |k: u64| k & HASH_BITS == hash;
+                if let Some((_, _, into)) = self.pools.iter_mut().find(|(k, _, _)| known(*k)) {
                     into.merge(&row);
                 } else {
                     let overflow = &mut self.overflow_requests;
@@ -548,9 +580,14 @@ fn insert_ranked<R>(
     rows.insert(at, row);
 }
 
-/// A caller's rank: a hash of who it is, with listed addresses first so that they are never
-/// pooled.
-fn caller_rank(r: &Request, info: &AddressInfo) -> u64 {
+/// The part of a rank that tells callers apart; the bits above order them: listed addresses first,
+/// which are never pooled for an ordinary one, then strangers, then who is familiar.
+const HASH_BITS: u64 = u64::MAX >> 2;
+const STRANGER: u64 = 1 << 62;
+const FAMILIAR: u64 = 2 << 62;
+
+/// Hash of who a caller is.
+fn caller_hash(r: &Request) -> u64 {
     let mut h = xxhash_rust::xxh3::Xxh3::with_seed(u64::from(r.internal));
     match r.client_ip {
         Some(IpAddr::V4(a)) => h.update(&a.octets()),
@@ -559,18 +596,17 @@ fn caller_rank(r: &Request, info: &AddressInfo) -> u64 {
     }
     h.update(r.client_family.as_bytes());
     hash_credential(&mut h, &r.credential);
-    let hash = h.digest() >> 1;
-    if info.listed_ever { hash } else { hash | (1 << 63) }
+    h.digest() & HASH_BITS
 }
 
-fn pool_rank(key: &CallerKey) -> u64 {
+fn pool_hash(key: &CallerKey) -> u64 {
     let mut h = xxhash_rust::xxh3::Xxh3::with_seed(u64::from(key.internal));
     h.update(&[key.network.class as u8]);
     h.update(&key.network.country.map_or([0; 2], |c| c.0));
     h.update(&key.network.asn.unwrap_or(0).to_le_bytes());
     h.update(key.family.as_bytes());
     hash_credential(&mut h, &key.credential);
-    h.digest()
+    h.digest() & HASH_BITS
 }
 
 fn hash_credential(h: &mut xxhash_rust::xxh3::Xxh3, credential: &Credential) {

@@ -37,7 +37,8 @@ pub fn judge(observations: &[PlaceObservation], cx: &GeoContext) -> Vec<Finding>
 }
 
 fn finding(o: &PlaceObservation, cx: &GeoContext) -> Finding {
-    let decided = Timestamp::of_minute(o.minute.saturating_add(1));
+    // The first request from a place decides.
+    let decided = Timestamp::of_minute(o.row.first.0.minute().min(o.minute).saturating_add(1));
     let maturity = cx.location.maturity(decided, cx.profile);
     let info = info_of(&o.caller, cx.intel);
     Finding {
@@ -47,7 +48,7 @@ fn finding(o: &PlaceObservation, cx: &GeoContext) -> Finding {
         accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
         dedup: dedup(&o.category),
         start: o.row.first.0,
-        end: o.row.last.0,
+        end: o.row.last.0.min(decided),
         decided,
         test: Test { p: o.p, per_day: o.per_day, rule: None, ceiling: ceiling(o, maturity) },
         maturity,

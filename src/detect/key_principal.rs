@@ -11,6 +11,7 @@ use crate::baseline::maturity::MaturityState;
 use crate::baseline::principals::{KeyFacet, KeyObservation, Property};
 use crate::event::CredentialOperation;
 use crate::ids::{AccountId, Text};
+use crate::limits::CELL_MINUTES;
 use crate::profile::KeysProfile;
 use crate::time::Timestamp;
 
@@ -36,6 +37,14 @@ fn is_unexpected(o: &KeyObservation) -> bool {
     o.arrival.is_some() || o.properties.iter().any(|p| p.broke && p.facet != KeyFacet::Hour)
 }
 
+/// The minute of the last operation decides; where what was missing decided, the minute in which
+/// its absence became certain.
+fn decided(o: &KeyObservation) -> Timestamp {
+    let last = o.end.minute();
+    let at_once = o.minute.div_euclid(CELL_MINUTES) == last.div_euclid(CELL_MINUTES);
+    Timestamp::of_minute(if at_once { last } else { o.minute }.saturating_add(1))
+}
+
 fn finding(o: &KeyObservation, account: &AccountId, resource_id: Option<&Text>) -> Finding {
     Finding {
         kind: AlertKind::SuspiciousPrincipal,
@@ -45,7 +54,7 @@ fn finding(o: &KeyObservation, account: &AccountId, resource_id: Option<&Text>) 
         dedup: o.principal.as_str().to_owned(),
         start: o.start,
         end: o.end,
-        decided: Timestamp::of_minute(o.minute.saturating_add(1)),
+        decided: decided(o),
         test: Test { p: o.p, per_day: o.per_day, rule: rule(o), ceiling: ceiling(o) },
         maturity: o.maturity,
         late: o.late,

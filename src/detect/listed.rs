@@ -95,7 +95,9 @@ fn finding(
     baseline: &ListedBaseline,
     cx: &ListedContext,
 ) -> Finding {
-    let decided = Timestamp::of_minute(minute.saturating_add(1));
+    // The first use decides; where more data decided, the last.
+    let at = if rule.clause == RuleClause::DataBeyondP95 { used.row.last } else { used.row.first };
+    let decided = Timestamp::of_minute(at.0.minute().min(minute).saturating_add(1));
     let maturity = baseline.maturity(decided, cx.profile);
     let list = match used.hit.kind {
         ListKind::TorExit => "tor",
@@ -108,7 +110,7 @@ fn finding(
         accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
         dedup: format!("{list} {}", used.ip),
         start: used.row.first.0,
-        end: used.row.last.0,
+        end: used.row.last.0.min(decided),
         decided,
         // One test a day and kind of list: on most days nobody comes from one.
         test: Test { p: state.p, per_day: 1.0, rule: Some(rule), ceiling: None },

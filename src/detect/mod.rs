@@ -83,7 +83,7 @@ pub struct Finding {
     pub start: Timestamp,
     /// Last event that was judged.
     pub end: Timestamp,
-    /// End of the minute that decided.
+    /// End of the minute that decided: the one after which nothing more was needed.
     pub decided: Timestamp,
     /// The test.
     pub test: Test,

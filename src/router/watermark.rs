@@ -8,14 +8,16 @@ use crate::time::{HOUR_MS, Timestamp};
 /// A jump ahead by more than this needs corroboration.
 const JUMP_MS: i64 = HOUR_MS;
 /// Records that must stand beyond a jump before it is believed.
-const WITNESSES: u32 = 8;
+const WITNESSES: usize = 4;
 
 /// Tracks the watermark of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watermark {
     lateness_ms: i64,
     newest: Timestamp,
-    jump: Option<(Timestamp, u32)>,
+    /// Times beyond a jump that is not believed yet, ascending, fewer than [`WITNESSES`]. A sparse
+    /// stream stands beyond one all the time; keeping them lets it move on with every record.
+    doubted: Vec<Timestamp>,
     frontier: Option<Timestamp>,
     current: Timestamp,
 }
@@ -26,19 +28,19 @@ impl Watermark {
         Watermark {
             lateness_ms,
             newest: Timestamp::MIN,
-            jump: None,
+            doubted: Vec::new(),
             frontier: None,
             current: Timestamp::MIN,
         }
     }
-    /// Goes on where an earlier run stopped, with the doubted jump that it had seen, if any.
+    /// Goes on where an earlier run stopped, with the times that it had doubted, ascending.
     pub fn resume(
         lateness_ms: i64,
         newest: Timestamp,
         current: Timestamp,
-        jump: Option<(Timestamp, u32)>,
+        doubted: Vec<Timestamp>,
     ) -> Watermark {
-        Watermark { newest, current, jump, ..Watermark::new(lateness_ms) }
+        Watermark { newest, current, doubted, ..Watermark::new(lateness_ms) }
     }
     /// The bound from the source: while it stands, nothing newer counts.
     pub fn set_frontier(&mut self, frontier: Option<Timestamp>) {
@@ -52,23 +54,26 @@ impl Watermark {
         }
         let ahead = self.newest != Timestamp::MIN && time.since(self.newest) > JUMP_MS;
         if ahead && self.frontier.is_none() {
-            self.observe_jump(time);
+            self.doubt(time);
         } else {
             self.newest = time;
-            self.jump = None;
+            self.doubted.clear();
         }
         self.update();
         self.current
     }
 
-    fn observe_jump(&mut self, time: Timestamp) {
-        let (lowest, count) =
-            self.jump.map_or((time, 0), |(lowest, count)| (lowest.min(time), count));
-        if count + 1 >= WITNESSES {
-            self.newest = lowest;
-            self.jump = None;
-        } else {
-            self.jump = Some((lowest, count + 1));
+    /// Believes the earliest doubted time once enough records stand at or beyond it, and all that
+    /// follow it without another jump.
+    fn doubt(&mut self, time: Timestamp) {
+        let at = self.doubted.partition_point(|t| *t <= time);
+        self.doubted.insert(at, time);
+        if self.doubted.len() < WITNESSES {
+            return;
+        }
+        self.newest = self.doubted.remove(0);
+        while self.doubted.first().is_some_and(|t| t.since(self.newest) <= JUMP_MS) {
+            self.newest = self.doubted.remove(0);
         }
     }
 
@@ -83,9 +88,9 @@ impl Watermark {
     pub fn current(&self) -> Timestamp {
         self.current
     }
-    /// A jump ahead that is not believed yet: its earliest moment, and the records that stand beyond.
-    pub fn jump(&self) -> Option<(Timestamp, u32)> {
-        self.jump
+    /// Times beyond a jump that is not believed yet, ascending.
+    pub fn doubted(&self) -> &[Timestamp] {
+        &self.doubted
     }
     /// The newest believed event time.
     pub fn newest(&self) -> Timestamp {
@@ -119,20 +124,29 @@ mod tests {
     fn a_gap_that_several_records_agree_on_is_believed() {
         let mut w = Watermark::new(15 * MIN);
         w.observe(Timestamp(100 * MIN));
-        let last = (0..8).map(|i| w.observe(Timestamp((1000 + i) * MIN))).last();
-        assert_eq!(last, Some(Timestamp(985 * MIN)));
+        let last = (0..4).map(|i| w.observe(Timestamp((1000 + i) * MIN))).last();
+        assert_eq!(last, Some(Timestamp(988 * MIN)));
+    }
+
+    #[test]
+    fn a_sparse_stream_moves_on_with_every_record() {
+        let mut w = Watermark::new(15 * MIN);
+        let stamps: Vec<i64> =
+            (0..8).map(|i| w.observe(Timestamp((10_000 + 120 * i) * MIN)).0 / MIN).collect();
+        let behind: Vec<i64> = (4..8).map(|i| 10_000 + 120 * i - stamps[i as usize]).collect();
+        assert_eq!(behind, [375; 4], "three records and the lateness behind");
     }
 
     #[test]
     fn a_run_that_goes_on_counts_the_witnesses_of_the_one_before() {
         let mut whole = Watermark::new(15 * MIN);
         whole.observe(Timestamp(100 * MIN));
-        for i in 0..4 {
+        for i in 0..2 {
             whole.observe(Timestamp((1000 + i) * MIN));
         }
         let mut resumed =
-            Watermark::resume(15 * MIN, whole.newest(), whole.current(), whole.jump());
-        for i in 4..12 {
+            Watermark::resume(15 * MIN, whole.newest(), whole.current(), whole.doubted().to_vec());
+        for i in 2..12 {
             let time = Timestamp((1000 + i) * MIN);
             assert_eq!(resumed.observe(time), whole.observe(time));
         }

@@ -29,6 +29,7 @@ pub use observation::{PlaceObservation, TravelEvidence};
 pub use prior::{LocationContribution, LocationPrior};
 pub use seen::{Seen, SeenSet};
 
+use crate::baseline::cell::CallerKey;
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::Country;
@@ -189,6 +190,14 @@ impl LocationBaseline {
             network: visit.network.is_none_or(|n| self.networks.contains(&n)),
             client: self.families.contains(&visit.combination.family),
         }
+    }
+
+    /// The caller's network and client are both known here.
+    pub fn is_familiar(&self, key: &CallerKey) -> bool {
+        Visit::of(key).is_some_and(|visit| {
+            let known = self.knows(&visit);
+            known.network && known.area && known.client
+        })
     }
 
     /// Known areas with their share of days, largest first.

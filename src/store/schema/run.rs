@@ -29,7 +29,7 @@ const PART_BYTES_MAX: usize = 256 << 20;
 struct RunV1 {
     newest: i64,
     watermark: i64,
-    jump: Option<(i64, u32)>,
+    doubted: Vec<i64>,
     last_tick: Option<(i64, i64)>,
     tenant_sequence: u64,
     applied: Vec<(u128, u64)>,
@@ -120,8 +120,8 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
         watermark: run.as_ref().map_or_else(
             || Watermark::new(lateness_ms),
             |r| {
-                let jump = r.jump.map(|(lowest, count)| (Timestamp(lowest), count));
-                Watermark::resume(lateness_ms, Timestamp(r.newest), Timestamp(r.watermark), jump)
+                let doubted = r.doubted.iter().map(|t| Timestamp(*t)).collect();
+                Watermark::resume(lateness_ms, Timestamp(r.newest), Timestamp(r.watermark), doubted)
             },
         ),
         last_tick: run.as_ref().and_then(|r| r.last_tick),
@@ -143,7 +143,7 @@ pub fn save(
     let run = RunV1 {
         newest: state.watermark.newest().0,
         watermark: state.watermark.current().0,
-        jump: state.watermark.jump().map(|(lowest, count)| (lowest.0, count)),
+        doubted: state.watermark.doubted().iter().map(|t| t.0).collect(),
         last_tick: state.last_tick,
         tenant_sequence: state.tenant_sequence,
         applied: state.positions.applied.iter().map(|(k, v)| (*k, *v)).collect(),
