@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cosmoguard::account::message::{Context, Published, Routed};
 use cosmoguard::account::model::AccountModel;
-use cosmoguard::event::{Body, Decoded, Decoder, Event};
+use cosmoguard::event::{Body, Decoded, Decoder, Event, Place};
 use cosmoguard::ids::AccountId;
 use cosmoguard::intel::view::IntelView;
 use cosmoguard::profile::Profile;
@@ -41,7 +41,8 @@ fn one_account(context: &Context) -> (AccountId, Vec<Routed>) {
             _ => None,
         };
         let address = Arc::new(context.intel.describe(ip));
-        Routed { watermark: event.time.plus_ms(-lateness_ms), event, address }
+        let watermark = event.time.plus_ms(-lateness_ms);
+        Routed { watermark, event, address, place: Place::NOWHERE }
     });
     (id, routed.collect())
 }

@@ -12,7 +12,7 @@ use cosmoguard::account::logic::{AccountLogic, AccountState};
 use cosmoguard::account::message::{
     Context, EventBatch, Graded, Outcome, Pending, Published, Routed,
 };
-use cosmoguard::event::{Body, Category, Event};
+use cosmoguard::event::{Body, Category, Event, Place};
 use cosmoguard::ids::{AccountId, Cloud};
 use cosmoguard::intel::view::IntelView;
 use cosmoguard::limits::CHUNK_RECORDS;
@@ -73,6 +73,7 @@ fn chunks() -> Vec<Vec<Routed>> {
         },
         address: Arc::clone(&address),
         watermark: Timestamp(0),
+        place: Place::NOWHERE,
     };
     let chunk = |c: usize| (c * CHUNK_RECORDS..(c + 1) * CHUNK_RECORDS).map(event).collect();
     (0..CHUNKS).map(chunk).collect()

@@ -5,7 +5,7 @@ use crate::baseline::principals::PrincipalDirectory;
 use crate::baseline::prior::{Contribution, Priors};
 use crate::baseline::published::ByDay;
 use crate::detect::Finding;
-use crate::event::Event;
+use crate::event::{Event, Place};
 use crate::intel::view::{AddressInfo, IntelView};
 use crate::profile::Profile;
 use crate::severity::Grade;
@@ -21,6 +21,8 @@ pub struct Routed {
     /// The stream's watermark when the record passed the router. Stamped on the record, so that
     /// batch boundaries cannot change a result.
     pub watermark: Timestamp,
+    /// Where the record was read.
+    pub place: Place,
 }
 
 /// Events of one account, in stream order.

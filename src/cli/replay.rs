@@ -20,7 +20,9 @@ use crate::replay::pipeline::{self, Producer};
 use crate::replay::session::{self, Job};
 use crate::replay::summary::Counts;
 use crate::replay::writer::AlertWriter;
-use crate::source::{self, Progress as SourceProgress, RefusedLog, RefusedRecord};
+use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
+use crate::store::sources::Sources;
+use crate::store::{StateStore, StoreError};
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Runs it.
@@ -35,8 +37,8 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         .data_dir
         .clone()
         .or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
-    let (producer, extra) = producer(&args, &config)?;
     let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
     let opened = common::open_store(data_dir.as_deref())?;
     let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;
@@ -48,7 +50,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         quiet: args.quiet,
     };
     let job = Job {
-        producer,
+        producer: records.producer(opened.store.as_ref())?,
         context: Context {
             profile: Arc::new(config.profile.clone()),
             intel: Arc::new(intel),
@@ -82,7 +84,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
 /// Lists in memory: name, kind, text.
 type ExtraLists = Vec<(&'static str, ListKind, String)>;
 
-fn producer(args: &Replay, config: &Config) -> anyhow::Result<(Producer, ExtraLists)> {
+fn records(args: &Replay, config: &Config) -> anyhow::Result<(Records, ExtraLists)> {
     let options = source::Options {
         chunk_records: config.replay.batch_records.max(1),
         ..source::Options::default()
@@ -93,10 +95,28 @@ fn producer(args: &Replay, config: &Config) -> anyhow::Result<(Producer, ExtraLi
             ("demo-tor-exits", ListKind::TorExit, demo.tor_exits()),
             ("demo-threat-ips", ListKind::Threat, demo.threat_ips()),
         ];
-        return Ok((demo.producer(), lists));
+        return Ok((Records::Made(demo.producer()), lists));
     }
     let reader = source::open(&args.paths, &options)?;
-    Ok((pipeline::from_paths(reader), Vec::new()))
+    Ok((Records::Read(Box::new(reader)), Vec::new()))
+}
+
+/// Where records come from, before it is known what an earlier run applied.
+enum Records {
+    Made(Producer),
+    Read(Box<Reader>),
+}
+
+impl Records {
+    fn producer(self, store: &dyn StateStore) -> Result<Producer, StoreError> {
+        match self {
+            Records::Made(producer) => Ok(producer),
+            Records::Read(mut reader) => {
+                reader.know_heads(Sources::load(store)?.known_heads());
+                Ok(pipeline::from_paths(*reader))
+            }
+        }
+    }
 }
 
 fn options(args: &Replay, config: &Config) -> RunOptions {
@@ -113,6 +133,7 @@ fn options(args: &Replay, config: &Config) -> RunOptions {
         threads,
         awake_max: config.replay.awake_accounts,
         checkpoint_records: config.replay.checkpoint_records.max(1),
+        checkpoint_ms: config.replay.checkpoint_seconds.saturating_mul(1000).max(1),
     }
 }
 

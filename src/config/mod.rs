@@ -52,6 +52,8 @@ pub struct ReplayConfig {
     pub awake_accounts: usize,
     /// Records between checkpoints.
     pub checkpoint_records: u64,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
 }
 
 /// `[alerts]`.

@@ -17,6 +17,7 @@ mod fields;
 mod identity;
 mod interner;
 mod log_analytics;
+mod place;
 mod query;
 mod record;
 mod request;
@@ -27,6 +28,7 @@ mod time_hint;
 
 pub use counters::DecodeCounters;
 pub use decoder::Decoder;
+pub use place::Place;
 pub use time_hint::time_hint;
 
 use std::net::IpAddr;

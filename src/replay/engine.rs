@@ -11,7 +11,7 @@ use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
 use crate::alert::dedup::Lane;
 use crate::alert::desk::{CopyDesk, DeskActor, DeskTick};
-use crate::event::{Refusal, RefusalReason};
+use crate::event::{Place, Refusal, RefusalReason};
 use crate::fleet::actor::{CopyFleet, FleetActor, FleetTick};
 use crate::ids::AccountId;
 use crate::limits;
@@ -19,8 +19,9 @@ use crate::router::digests::Digests;
 use crate::router::watermark::Watermark;
 use crate::router::{Factory, Router, TickHarvest};
 use crate::source::{Progress, RefusedRecord};
-use crate::store::run_state::{Positions, RunState};
+use crate::store::run_state::RunState;
 use crate::store::schema::run;
+use crate::store::sources::{FileKey, Sources};
 use crate::store::{StateStore, WriteBatch};
 use crate::tenant::actor::{CopyTenant, JudgeOpenTenant, Operations, TenantActor, TenantTick};
 use crate::tenant::operation::TenantOperation;
@@ -46,6 +47,9 @@ pub struct RunOptions {
     pub awake_max: usize,
     /// Records between two checkpoints of everything.
     pub checkpoint_records: u64,
+    /// Longest time between two checkpoints while records come, milliseconds of the monotonic
+    /// clock.
+    pub checkpoint_ms: u64,
 }
 
 impl Default for RunOptions {
@@ -57,6 +61,7 @@ impl Default for RunOptions {
             threads: 2,
             awake_max: limits::AWAKE_ACCOUNTS_MAX,
             checkpoint_records: 4_000_000,
+            checkpoint_ms: 60_000,
         }
     }
 }
@@ -85,13 +90,15 @@ pub struct Engine {
     /// Last tick, and the day it lay in.
     last_tick: Option<(i64, i64)>,
     digests: Digests,
-    positions: Positions,
+    sources: Sources,
     names: BTreeMap<u32, String>,
     pending: Vec<Routed>,
     operations: Vec<(TenantOperation, Timestamp)>,
     rings: RingWriter,
     counts: Counts,
     since_checkpoint: u64,
+    clock: Arc<dyn Clock>,
+    checkpointed_ms: u64,
     arbiters: Vec<Arbiter>,
 }
 
@@ -119,8 +126,13 @@ impl Engine {
         let rules = context.profile.time.clone();
         let arbiters: Vec<Arbiter> = (0..options.threads.max(1)).map(|_| Arbiter::new()).collect();
         let handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
-        let mut router =
-            Router::new(handles, factory, Arc::clone(&store), clock, Arc::new(context));
+        let mut router = Router::new(
+            handles,
+            factory,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::new(context),
+        );
         router.set_awake_max(options.awake_max);
         router.restore()?;
         Ok(Engine {
@@ -131,14 +143,16 @@ impl Engine {
             store,
             watermark: state.watermark,
             last_tick: state.last_tick,
-            digests: Digests::new(lateness_ms),
-            positions: state.positions,
+            digests: state.digests,
+            sources: state.sources,
             names: BTreeMap::new(),
             pending: Vec::new(),
             operations: Vec::new(),
             rings: RingWriter::default(),
             counts: Counts::default(),
             since_checkpoint: 0,
+            checkpointed_ms: clock.monotonic_ms(),
+            clock,
             options,
             arbiters,
         })
@@ -176,26 +190,40 @@ impl Engine {
         self.watermark.set_frontier(chunk.frontier);
         self.counts.note_chunk(&chunk);
         for note in chunk.files {
-            if let Some(identity) = note.identity {
-                self.positions.identify(note.index, identity);
-            }
+            let (key, grown) = note.identity.unwrap_or((FileKey::STDIN, None));
+            self.sources.identify(note.index, key, grown, &note.name);
             self.names.insert(note.index, note.name);
         }
         for warning in &chunk.warnings {
             observer.warning(warning);
         }
         for refused in &chunk.refused {
-            observer.refused(self.name(refused.file), refused);
+            self.refuse(refused, observer);
         }
+        let refused = chunk.refused;
         for located in chunk.events {
             if let Some(refused) = self.implausible(&located, chunk.frontier) {
-                self.counts.note_refused(&refused);
-                observer.refused(self.name(refused.file), &refused);
+                self.refuse(&refused, observer);
+                self.sources.advance(refused.file, refused.offset);
                 continue;
             }
             self.take(located, writer).await?;
         }
+        // Only now: records of the chunk may lie in front of them.
+        for refused in refused {
+            self.sources.advance(refused.file, refused.offset);
+        }
         self.flush().await
+    }
+
+    /// Counts and keeps a refused record, unless an earlier run did.
+    fn refuse(&mut self, refused: &RefusedRecord, observer: &mut dyn Observer) {
+        if self.sources.is_applied(refused.file, refused.offset) {
+            self.counts.applied_before += 1;
+            return;
+        }
+        self.counts.note_refused(refused);
+        observer.refused(self.name(refused.file), refused);
     }
 
     /// A clock that cannot be right: before Azure existed, or days beyond the hour of the blob.
@@ -220,17 +248,17 @@ impl Engine {
     }
 
     async fn take(&mut self, located: Located, writer: &mut AlertWriter) -> anyhow::Result<()> {
-        let Located { event, address, file, offset } = located;
+        let Located { event, address, file, offset, len } = located;
         if event.time < self.options.from || event.time >= self.options.until {
             self.counts.outside_span += 1;
             return Ok(());
         }
-        if self.positions.is_applied(file, offset) {
+        if self.sources.is_applied(file, offset) {
             self.counts.applied_before += 1;
             return Ok(());
         }
         if !self.digests.insert(event.digest, self.watermark.current()) {
-            self.positions.advance(file, offset);
+            self.sources.advance(file, offset);
             self.counts.duplicates += 1;
             return Ok(());
         }
@@ -238,13 +266,15 @@ impl Engine {
         let watermark = self.watermark.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
         // Only now: a checkpoint at the tick does not hold this record yet.
-        self.positions.advance(file, offset);
+        self.sources.advance(file, offset);
         self.counts.note_event(&event);
         if let Some(operation) = TenantOperation::of(&event, &address) {
             self.operations.push((operation, watermark));
         }
         if event.account.is_some() {
-            self.pending.push(Routed { event, address, watermark });
+            let source = self.sources.number(file);
+            let place = source.map_or(Place::NOWHERE, |s| Place::new(s, offset, len));
+            self.pending.push(Routed { event, address, watermark, place });
         }
         Ok(())
     }
@@ -313,7 +343,7 @@ impl Engine {
         let findings = merge(findings, said.findings);
         self.desk(findings, at, false, writer).await?;
         // Right after a tick nothing is in flight between actors, so the cut is consistent.
-        if self.since_checkpoint >= self.options.checkpoint_records {
+        if self.checkpoint_is_due() {
             self.checkpoint(writer).await?;
         }
         Ok(())
@@ -355,6 +385,13 @@ impl Engine {
         self.checkpoint(writer).await
     }
 
+    /// By count or by age, never per event.
+    fn checkpoint_is_due(&self) -> bool {
+        let age = self.clock.monotonic_ms().saturating_sub(self.checkpointed_ms);
+        self.since_checkpoint >= self.options.checkpoint_records
+            || (self.since_checkpoint > 0 && age >= self.options.checkpoint_ms)
+    }
+
     /// Writes everything in one atomic batch and makes alerts and state durable, alerts first.
     async fn checkpoint(&mut self, writer: &mut AlertWriter) -> anyhow::Result<()> {
         self.flush().await?;
@@ -362,7 +399,7 @@ impl Engine {
         self.router.checkpoint(&mut batch).await?;
         let (tenant, tenant_sequence) = self.tenant.send(CopyTenant).await?;
         let published = self.router.context().published.clone();
-        let state = RunState {
+        let mut state = RunState {
             tenant,
             tenant_sequence,
             fleet: self.fleet.send(CopyFleet).await?,
@@ -371,9 +408,12 @@ impl Engine {
             directory: published.directory,
             watermark: self.watermark.clone(),
             last_tick: self.last_tick,
-            positions: self.positions.clone(),
+            sources: std::mem::take(&mut self.sources),
+            digests: std::mem::replace(&mut self.digests, Digests::new(0)),
         };
-        run::save(&state, self.store.as_ref(), &mut batch)?;
+        let saved = run::save(&mut state, self.store.as_ref(), &mut batch);
+        (self.sources, self.digests) = (state.sources, state.digests);
+        saved?;
         self.rings.save(self.store.as_ref(), &mut batch)?;
         writer.save(&mut batch);
         writer.sync()?;
@@ -381,6 +421,7 @@ impl Engine {
         self.router.checkpointed()?;
         self.store.flush()?;
         self.since_checkpoint = 0;
+        self.checkpointed_ms = self.clock.monotonic_ms();
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::event::{Body, Decoded, Decoder, Event};
 use crate::ids::Text;
 use crate::intel::view::{AddressInfo, IntelView};
 use crate::source::{Chunk, Progress, Reader, RefusedRecord, SourceError};
+use crate::store::sources::FileKey;
 use crate::time::Timestamp;
 
 /// Addresses whose description a worker remembers.
@@ -25,8 +26,8 @@ pub struct FileNote {
     pub index: u32,
     /// Name.
     pub name: String,
-    /// Hash of relative path and first 64 KiB; `None` for standard input.
-    pub identity: Option<u128>,
+    /// Who it is, and the hash of as many first bytes as it had before; `None` for standard input.
+    pub identity: Option<(FileKey, Option<(u32, u128)>)>,
 }
 
 /// What a producer hands over.
@@ -82,6 +83,8 @@ pub struct Located {
     pub file: u32,
     /// Offset of the record in it.
     pub offset: u64,
+    /// Bytes of the record.
+    pub len: u32,
 }
 
 /// The running threads.
@@ -187,6 +190,7 @@ impl Worker {
                         address,
                         file: record.file,
                         offset: record.offset,
+                        len: record.len,
                     });
                 }
                 Ok(Decoded::UnknownCategory(name)) => {
@@ -244,9 +248,9 @@ fn new_files(reader: &Reader, chunk: &Chunk, named: &mut Vec<bool>) -> Vec<FileN
             continue;
         }
         let files = reader.files();
-        let identity = files.identity(index).map(|head| {
-            let relative = files.relative(index);
-            xxhash_rust::xxh3::xxh3_128_with_seed(relative.as_bytes(), 0) ^ head.head
+        let identity = files.identity(index).filter(|_| !files.is_stdin(index)).map(|head| {
+            let path = files.relative_hash(index);
+            (FileKey { path, head_len: head.head_len, head: head.head }, head.as_known)
         });
         notes.push(FileNote { index, name: files.display(index), identity });
     }

@@ -67,9 +67,6 @@ impl Default for Counts {
 impl Counts {
     /// Counts what came with a chunk besides events.
     pub fn note_chunk(&mut self, chunk: &DecodedChunk) {
-        for refused in &chunk.refused {
-            self.note_refused(refused);
-        }
         for (name, count) in &chunk.unknown_categories {
             *self.unknown_categories.entry(name.clone()).or_default() += count;
         }

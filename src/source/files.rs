@@ -12,12 +12,20 @@ pub struct Identity {
     pub head_len: u32,
     /// XXH3-128 of them, as they are on disk.
     pub head: u128,
+    /// XXH3-128 of as many first bytes as the file had when it was met before
+    /// ([`super::Reader::know_heads`]): a log that was shorter than 64 KiB then and has grown.
+    pub as_known: Option<(u32, u128)>,
 }
 
 impl Identity {
-    /// Of the first bytes of a file.
-    pub(super) fn of(head: &[u8]) -> Identity {
-        Identity { head_len: head.len() as u32, head: xxhash_rust::xxh3::xxh3_128(head) }
+    /// Of the first bytes of a file that had `known` bytes before.
+    pub(super) fn of(head: &[u8], known: Option<u32>) -> Identity {
+        let as_known = known.and_then(|len| {
+            let shorter = head.get(..len as usize).filter(|h| h.len() < head.len())?;
+            Some((len, xxhash_rust::xxh3::xxh3_128(shorter)))
+        });
+        let head_len = head.len() as u32;
+        Identity { head_len, head: xxhash_rust::xxh3::xxh3_128(head), as_known }
     }
 }
 
@@ -74,6 +82,11 @@ impl FileTable {
         }
     }
 
+    /// It is standard input.
+    pub fn is_stdin(&self, file: u32) -> bool {
+        super::paths::is_stdin(&self.path(file))
+    }
+
     /// The file's path for people, as they gave it.
     pub fn display(&self, file: u32) -> String {
         self.path(file).to_string_lossy().into_owned()
@@ -89,6 +102,11 @@ impl FileTable {
             Some((_, entry)) => entry.relative.to_string_lossy(),
             None => Cow::Borrowed(""),
         }
+    }
+
+    /// [`FileTable::relative`] in 128 bits.
+    pub fn relative_hash(&self, file: u32) -> u128 {
+        xxhash_rust::xxh3::xxh3_128(self.relative(file).as_bytes())
     }
 
     /// The other part of its identity; `None` until the file is opened.

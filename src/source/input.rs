@@ -29,24 +29,33 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-/// Opens `path`; bytes read from disk are added to `count`.
-pub(super) fn open(path: &Path, count: &Arc<AtomicU64>) -> io::Result<(Input, Identity)> {
+/// Opens `path`, which had `known` bytes in its head before; bytes read from disk are added to
+/// `count`.
+pub(super) fn open(
+    path: &Path,
+    known: Option<u32>,
+    count: &Arc<AtomicU64>,
+) -> io::Result<(Input, Identity)> {
     if is_stdin(path) {
-        return wrap(Box::new(io::stdin()), count);
+        return wrap(Box::new(io::stdin()), None, count);
     }
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
-    wrap(Box::new(file), count)
+    wrap(Box::new(file), known, count)
 }
 
 /// Puts counting and decompression around `raw`.
-pub(super) fn wrap(raw: Input, count: &Arc<AtomicU64>) -> io::Result<(Input, Identity)> {
+pub(super) fn wrap(
+    raw: Input,
+    known: Option<u32>,
+    count: &Arc<AtomicU64>,
+) -> io::Result<(Input, Identity)> {
     let mut raw = Counting { inner: raw, count: Arc::clone(count) };
     let mut head = Vec::new();
     raw.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
-    let identity = Identity::of(&head);
+    let identity = Identity::of(&head, known);
     let magic = [0, 1, 2, 3].map(|i| head.get(i).copied().unwrap_or_default());
     let whole = Cursor::new(head).chain(raw);
     let input: Input = match magic {

@@ -19,6 +19,7 @@ pub mod split;
 mod stream;
 mod time_hint;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::event::Refusal;
@@ -117,6 +118,9 @@ pub struct Progress {
     /// Files opened so far.
     pub files_opened: u64,
 }
+
+/// How many bytes a file had when it was met before, by [`FileTable::relative_hash`].
+pub type KnownHeads = HashMap<u128, u32>;
 
 /// Bounds of reading. They change how often data passes through the disk, never what comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::merge::{Merge, Settled, first_times, hour_of};
 use super::paths::{Listing, Skipped, Warnings, is_stdin, list};
 use super::stream::{Item, READ_LARGE, READ_SMALL, Stream};
 use super::time_hint::time_hint;
-use super::{Chunk, Options, Progress, RawRecord, SourceError};
+use super::{Chunk, KnownHeads, Options, Progress, RawRecord, SourceError};
 use crate::limits::{CHUNK_BYTES, CHUNK_RECORDS};
 use crate::time::Timestamp;
 
@@ -36,6 +36,7 @@ pub(super) struct Opener {
     opened: u64,
     /// Input that was handed over open, in place of file 0.
     given: Option<Input>,
+    known_heads: KnownHeads,
     /// Runs written to disk so far.
     pub(super) runs: u64,
 }
@@ -45,8 +46,11 @@ impl Opener {
     pub(super) fn stream(&mut self, file: u32, read_bytes: usize) -> Option<Stream> {
         let path = self.files.path(file);
         let result = match self.given.take() {
-            Some(raw) => input::wrap(raw, &self.read),
-            None => input::open(&path, &self.read),
+            Some(raw) => input::wrap(raw, None, &self.read),
+            None => {
+                let known = self.known_heads.get(&self.files.relative_hash(file)).copied();
+                input::open(&path, known, &self.read)
+            }
         };
         match result {
             Ok((input, identity)) => {
@@ -71,7 +75,7 @@ impl Opener {
             return None;
         }
         // A file that cannot be opened now is reported when its turn comes.
-        let (input, _) = input::open(&path, &Arc::default()).ok()?;
+        let (input, _) = input::open(&path, None, &Arc::default()).ok()?;
         let limited: Input = Box::new(input.take(FIRST_RECORD_WITHIN));
         let mut stream = Stream::new(file, limited, READ_SMALL);
         loop {
@@ -105,6 +109,8 @@ struct Ordered {
 }
 
 enum Plan {
+    /// The one file, not opened yet.
+    First,
     Single(Box<Stream>),
     Ordered(Box<Ordered>),
     Done,
@@ -145,7 +151,7 @@ impl Reader {
         reader.skipped = skipped;
         reader.opener.warnings = warnings;
         if count == 1 && plain_count == 1 {
-            reader.plan = reader.single();
+            reader.plan = Plan::First;
             return Ok(reader);
         }
         let blobs_open = options.max_open_blobs.min(descriptors()).max(1);
@@ -169,14 +175,21 @@ impl Reader {
     /// Reads from `input`, which is called `name` in messages.
     pub fn from_read(name: &str, input: Box<dyn Read + Send>) -> Reader {
         let mut reader = Reader::with(FileTable::single(name), Some(input));
-        reader.plan = reader.single();
+        reader.plan = Plan::First;
         reader
+    }
+
+    /// Says which files an earlier run met when they were shorter than 64 KiB; before the first
+    /// chunk.
+    pub fn know_heads(&mut self, known: KnownHeads) {
+        self.opener.known_heads = known;
     }
 
     fn with(files: FileTable, given: Option<Input>) -> Reader {
         let bytes_total = files.entries.iter().map(|entry| entry.size).sum();
         let (warnings, read) = (Warnings::default(), Arc::default());
-        let opener = Opener { files, warnings, read, opened: 0, given, runs: 0 };
+        let known_heads = KnownHeads::new();
+        let opener = Opener { files, warnings, read, opened: 0, given, known_heads, runs: 0 };
         let (skipped, spare) = (Skipped::default(), Vec::new());
         Reader {
             opener,
@@ -202,6 +215,9 @@ impl Reader {
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, SourceError> {
         let mut chunk = Chunk { bytes: std::mem::take(&mut self.spare), ..Chunk::default() };
         chunk.bytes.clear();
+        if matches!(self.plan, Plan::First) {
+            self.plan = self.single();
+        }
         match &mut self.plan {
             Plan::Single(stream) => {
                 if read_single(stream, &mut chunk, self.chunk_records) {
@@ -213,7 +229,7 @@ impl Reader {
                     self.plan = Plan::Done;
                 }
             }
-            Plan::Done => {}
+            Plan::First | Plan::Done => {}
         }
         let lifts = self.frontier.is_some() && chunk.frontier.is_none();
         self.frontier = chunk.frontier;

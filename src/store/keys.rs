@@ -14,6 +14,12 @@ pub const RING: &[u8] = b"h/";
 pub const PRIORS: &[u8] = b"p/";
 /// Directories of principals by day.
 pub const DIRECTORY: &[u8] = b"q/";
+/// Sources by number.
+pub const SOURCE: &[u8] = b"o/";
+/// Where sources lay, by number.
+pub const SOURCE_NAME: &[u8] = b"n/";
+/// Fingerprints of recent records, by generation and part.
+pub const DIGESTS: &[u8] = b"g/";
 
 /// Checkpoint of an account.
 pub fn account(id: &AccountId) -> Vec<u8> {
@@ -39,9 +45,21 @@ pub fn tenant() -> Vec<u8> {
 pub fn fleet() -> Vec<u8> {
     b"f/fleet".to_vec()
 }
-/// Source positions and the router's watermark.
+/// The router's watermark and the last tick.
 pub fn positions() -> Vec<u8> {
     b"s/positions".to_vec()
+}
+/// Source `number`.
+pub fn source(number: u32) -> Vec<u8> {
+    [SOURCE, &number.to_be_bytes()].concat()
+}
+/// Where source `number` lay.
+pub fn source_name(number: u32) -> Vec<u8> {
+    [SOURCE_NAME, &number.to_be_bytes()].concat()
+}
+/// Part `part` of the fingerprints of `generation`.
+pub fn digests(generation: u64, part: u32) -> Vec<u8> {
+    [DIGESTS, &generation.to_be_bytes(), &part.to_be_bytes()].concat()
 }
 /// The `number`-th alert line.
 pub fn alert(number: u64) -> Vec<u8> {

@@ -3,14 +3,17 @@
 //! One tree with key prefixes, because a batch is atomic only inside one tree. Every value is an
 //! [`envelope`] (magic, schema version, codec, length, CRC-32C); only [`codec`] knows bincode,
 //! only [`sled_store`] knows sled.
+pub mod audit;
 pub mod codec;
 pub mod display_ring;
 pub mod envelope;
 pub mod keys;
+pub mod layout;
 pub mod memory;
 pub mod run_state;
 pub mod schema;
 pub mod sled_store;
+pub mod sources;
 
 /// What can go wrong with state.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cosmoguard::account::message::{Context, Published, Routed};
 use cosmoguard::account::model::AccountModel;
 use cosmoguard::detect::AlertKind;
-use cosmoguard::event::{Body, Credential, Decoded, Decoder, Event};
+use cosmoguard::event::{Body, Credential, Decoded, Decoder, Event, Place};
 use cosmoguard::ids::{AccountId, Cloud, PrincipalId, Text};
 use cosmoguard::intel::feeds;
 use cosmoguard::intel::view::{AddressClass, Country, IntelView, ListKind};
@@ -102,7 +102,7 @@ impl Flood {
                 Some(Country([b'A' + (number % 26) as u8, b'A' + (number / 26 % 26) as u8]));
             address.asn = Some(number as u32);
         }
-        let routed = Routed { event, address: Arc::new(address), watermark };
+        let routed = Routed { event, address: Arc::new(address), watermark, place: Place::NOWHERE };
         let out = self.model.apply([&routed], &self.cx);
         if number.is_multiple_of(50) {
             self.most = self.most.max(self.model.bytes());

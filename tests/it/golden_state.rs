@@ -68,7 +68,7 @@ fn run_text(state: &RunState) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "watermark {:#?}", state.watermark);
     let _ = writeln!(text, "last tick {:?}", state.last_tick);
-    let _ = writeln!(text, "positions {:#?}", state.positions);
+    let _ = writeln!(text, "fingerprints {:?}", state.digests.young());
     let _ = writeln!(text, "tenant sequence {}", state.tenant_sequence);
     let _ = writeln!(text, "accounts that contributed {}", state.fleet.accounts());
     let priors = state.fleet.clone().publish(i64::MAX).unwrap();
@@ -154,10 +154,10 @@ fn golden_state_reads_and_writes_as_ever() {
     assert_eq!(account::seal(&model).unwrap(), sealed, "account.bin is written differently");
 
     let store = golden_store();
-    let state = run::load(&store, lateness_ms()).unwrap();
+    let mut state = run::load(&store, lateness_ms()).unwrap();
     expectations(&state).iter().for_each(|(name, text)| similar(name, text));
     let mut batch = WriteBatch::default();
-    run::save(&state, &MemoryStore::default(), &mut batch).unwrap();
+    run::save(&mut state, &MemoryStore::default(), &mut batch).unwrap();
     assert_eq!(batch.entries.len(), parts().len() + DAILY.len());
     for (key, written) in batch.entries {
         let golden = store.get(&key).unwrap();
@@ -189,10 +189,10 @@ fn everything_a_run_leaves_comes_back_whole_and_is_sealed_alike() {
         let again = account::open(&account::seal(&model).unwrap()).unwrap();
         assert_eq!(again, model);
     }
-    let state = run::load(ran.store.as_ref(), lateness_ms()).unwrap();
+    let mut state = run::load(ran.store.as_ref(), lateness_ms()).unwrap();
     let copy: Arc<dyn StateStore> = Arc::new(MemoryStore::default());
     let mut batch = WriteBatch::default();
-    run::save(&state, copy.as_ref(), &mut batch).unwrap();
+    run::save(&mut state, copy.as_ref(), &mut batch).unwrap();
     for (key, written) in &batch.entries {
         assert_eq!(ran.store.get(key).unwrap(), *written, "{}", String::from_utf8_lossy(key));
     }

@@ -9,6 +9,7 @@ pub mod location;
 pub mod location_prior;
 pub mod principals;
 pub mod run;
+pub mod sources;
 pub mod tempo;
 pub mod tenant;
 pub mod words;

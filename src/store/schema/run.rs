@@ -1,5 +1,4 @@
 //! Persisted form of everything that is not an account: each part under its own key.
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::desk::DeskV1;
 use super::egress_prior::{EgressContributionV1, EgressPriorV1};
 use super::location_prior::{LocationContributionV1, LocationPriorV1};
+use super::sources::DigestsV1;
 use super::tenant::{DirectoryV1, TenantV1};
 use crate::alert::dedup::DeskState;
 use crate::baseline::principals::PrincipalDirectory;
@@ -15,9 +15,11 @@ use crate::baseline::prior::{Contribution, Priors};
 use crate::baseline::published::ByDay;
 use crate::fleet::model::FleetModel;
 use crate::ids::AccountId;
+use crate::router::digests::{Digests, Part};
 use crate::router::watermark::Watermark;
 use crate::store::envelope::EnvelopeError;
-use crate::store::run_state::{Positions, RunState};
+use crate::store::run_state::RunState;
+use crate::store::sources::Sources;
 use crate::store::{StateStore, StoreError, WriteBatch, codec, keys};
 use crate::tenant::model::TenantModel;
 use crate::time::Timestamp;
@@ -32,7 +34,8 @@ struct RunV1 {
     doubted: Vec<i64>,
     last_tick: Option<(i64, i64)>,
     tenant_sequence: u64,
-    applied: Vec<(u128, u64)>,
+    digests_began: i64,
+    digests_young: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -125,9 +128,14 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
             },
         ),
         last_tick: run.as_ref().and_then(|r| r.last_tick),
-        positions: Positions::resume(
-            run.map(|r| r.applied.into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default(),
-        ),
+        sources: Sources::load(store)?,
+        digests: match &run {
+            Some(r) => {
+                let began = Timestamp(r.digests_began);
+                Digests::resume(lateness_ms, began, r.digests_young, digest_parts(store)?)
+            }
+            None => Digests::new(lateness_ms),
+        },
     })
 }
 
@@ -136,18 +144,22 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
 /// # Errors
 /// A part is larger than its bound, or the store failed.
 pub fn save(
-    state: &RunState,
+    state: &mut RunState,
     store: &dyn StateStore,
     batch: &mut WriteBatch,
 ) -> Result<(), StoreError> {
+    let (began, young) = state.digests.young();
     let run = RunV1 {
         newest: state.watermark.newest().0,
         watermark: state.watermark.current().0,
         doubted: state.watermark.doubted().iter().map(|t| t.0).collect(),
         last_tick: state.last_tick,
         tenant_sequence: state.tenant_sequence,
-        applied: state.positions.applied.iter().map(|(k, v)| (*k, *v)).collect(),
+        digests_began: began.0,
+        digests_young: young,
     };
+    save_digests(&mut state.digests, batch)?;
+    state.sources.save(batch)?;
     put(batch, keys::positions(), &run)?;
     put(batch, keys::tenant(), &TenantV1::from(&state.tenant))?;
     put(batch, keys::desk(), &DeskV1::from(&state.desk))?;
@@ -165,6 +177,39 @@ pub fn save(
         if store.get(&key)?.is_none() {
             put(batch, key, &DirectoryV1::from(&**directory))?;
         }
+    }
+    Ok(())
+}
+
+/// Stored fingerprints. A key that is none of ours cannot come of this program.
+fn digest_parts(store: &dyn StateStore) -> Result<Vec<Part>, StoreError> {
+    let mut parts = Vec::new();
+    let mut failed = None;
+    store.scan(keys::DIGESTS, &mut |key, bytes| {
+        let place =
+            key[keys::DIGESTS.len()..].split_at_checked(8).and_then(|(generation, part)| {
+                let generation = u64::from_be_bytes(generation.try_into().ok()?);
+                Some((generation, u32::from_be_bytes(part.try_into().ok()?)))
+            });
+        match (place, codec::decode::<DigestsV1>(bytes, PART_BYTES_MAX)) {
+            (Some((generation, part)), Ok(v)) => parts.push((generation, part, v.digests)),
+            (None, _) => {
+                failed = Some(damaged(key, EnvelopeError::Payload("its key is torn".to_owned())))
+            }
+            (_, Err(cause)) => failed = Some(damaged(key, cause)),
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(parts), Err)
+}
+
+fn save_digests(digests: &mut Digests, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    let changes = digests.take_changes();
+    for (generation, part) in changes.delete {
+        batch.delete(keys::digests(generation, part));
+    }
+    for (generation, part, digests) in changes.put {
+        put(batch, keys::digests(generation, part), &DigestsV1 { digests })?;
     }
     Ok(())
 }

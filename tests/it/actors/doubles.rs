@@ -18,7 +18,7 @@ use cosmoguard::baseline::prior::Contribution;
 use cosmoguard::detect::{
     AlertKind, CallerFacts, Evidence, Finding, PrincipalEvidence, Severity, Test,
 };
-use cosmoguard::event::{Body, Category, Event};
+use cosmoguard::event::{Body, Category, Event, Place};
 use cosmoguard::ids::{AccountId, Cloud};
 use cosmoguard::intel::view::{Country, IntelView};
 use cosmoguard::profile::{Profile, SeverityMode};
@@ -55,6 +55,7 @@ pub fn event(account: &str, number: u64, at: Timestamp) -> Routed {
         },
         address: Arc::new(IntelView::empty().describe(None)),
         watermark: at,
+        place: Place::NOWHERE,
     }
 }
 

@@ -9,7 +9,7 @@ use cosmoguard::account::model::AccountModel;
 use cosmoguard::alert::Alert;
 use cosmoguard::alert::dedup::{DeskState, Lane, Sequence};
 use cosmoguard::baseline::prior::Contribution;
-use cosmoguard::event::{Body, Decoded, Decoder, Event};
+use cosmoguard::event::{Body, Decoded, Decoder, Event, Place};
 use cosmoguard::fleet::model::FleetModel;
 use cosmoguard::ids::AccountId;
 use cosmoguard::intel::view::{AddressInfo, IntelView};
@@ -88,7 +88,8 @@ impl World {
             .accounts
             .entry(account.clone())
             .or_insert_with(|| AccountModel::new(account.clone()));
-        let outcome = model.apply(&[Routed { event, address, watermark }], &self.context);
+        let outcome = model
+            .apply(&[Routed { event, address, watermark, place: Place::NOWHERE }], &self.context);
         self.findings.extend(outcome.findings.into_iter().map(|g| (Lane::Account, g)));
         self.contributions
             .extend(outcome.contributions.into_iter().map(|(day, c)| (day, account.clone(), c)));

@@ -1,0 +1,152 @@
+//! The audit log: what people changed by hand. A JSON line each, chained by hashes: a line that is
+//! changed, taken out or put in breaks the chain behind it.
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::layout::DataDir;
+use crate::time::Timestamp;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Rises by one, from 1.
+    pub number: u64,
+    /// When, by the wall clock, RFC 3339.
+    pub time: String,
+    /// `snapshot restore`, `model forget` ….
+    pub action: String,
+    /// What was asked for and what came of it. No secrets.
+    pub details: serde_json::Value,
+    /// SHA-256 of the line before, hexadecimal; of nothing for the first.
+    pub previous: String,
+}
+
+/// Why the log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The file system refused.
+    #[error("the audit log `{path}` cannot be used: {cause}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// A line is not what was written, or one is missing before it.
+    #[error("the audit log `{path}` was changed at or before line {line}: {why}")]
+    Broken {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+fn hash(line: &str) -> String {
+    Sha256::digest(line.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Appends an entry and makes it durable.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn append(
+    dir: &DataDir,
+    now: Timestamp,
+    action: &str,
+    details: serde_json::Value,
+) -> Result<Entry, AuditError> {
+    let path = dir.audit();
+    let io = |cause| AuditError::Io { path: path.display().to_string(), cause };
+    let (count, last) = end(&path).map_err(io)?;
+    let entry = Entry {
+        number: count + 1,
+        time: now.azure(),
+        action: action.to_owned(),
+        details,
+        previous: hash(&last),
+    };
+    let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
+    line.push(b'\n');
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+    file.write_all(&line).and_then(|()| file.sync_data()).map_err(io)?;
+    Ok(entry)
+}
+
+/// Lines, and the last one.
+fn end(path: &Path) -> io::Result<(u64, String)> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((0, String::new())),
+        Err(e) => return Err(e),
+    };
+    let (mut count, mut last) = (0, String::new());
+    for line in BufReader::new(file).lines() {
+        last = line?;
+        count += 1;
+    }
+    Ok((count, last))
+}
+
+/// Reads the whole log and checks its chain.
+///
+/// # Errors
+/// The file cannot be read, or was changed.
+pub fn read(dir: &DataDir) -> Result<Vec<Entry>, AuditError> {
+    let path = dir.audit();
+    let name = path.display().to_string();
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(cause) => return Err(AuditError::Io { path: name, cause }),
+    };
+    let (mut entries, mut before) = (Vec::new(), String::new());
+    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+        let line = line.map_err(|cause| AuditError::Io { path: name.clone(), cause })?;
+        let broken = |why| AuditError::Broken { path: name.clone(), line: number, why };
+        let entry: Entry = serde_json::from_str(&line).map_err(|_| broken("it is not an entry"))?;
+        if entry.number != number {
+            return Err(broken("its number is not the next one"));
+        }
+        if entry.previous != hash(&before) {
+            return Err(broken("it does not follow the line before"));
+        }
+        entries.push(entry);
+        before = line;
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_chained_and_a_change_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        assert_eq!(read(&dir).unwrap(), []);
+        for n in 0..3 {
+            let details = serde_json::json!({ "account": format!("a{n}") });
+            append(&dir, Timestamp(n), "model forget", details).unwrap();
+        }
+        let entries = read(&dir).unwrap();
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 2, 3]);
+        let text = std::fs::read_to_string(dir.audit()).unwrap();
+        for changed in [
+            text.replace("a1", "b1"),
+            text.lines().skip(1).map(|l| format!("{l}\n")).collect(),
+            text.replacen("\"number\":2", "\"number\":7", 1),
+            text.replacen('{', "", 1),
+        ] {
+            std::fs::write(dir.audit(), changed).unwrap();
+            assert!(matches!(read(&dir), Err(AuditError::Broken { .. })));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What lies where in a data directory.
+use std::path::{Path, PathBuf};
+
+/// A data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// The directory at `path`; nothing is touched.
+    pub fn new(path: &Path) -> DataDir {
+        DataDir(path.to_owned())
+    }
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+    /// The database.
+    pub fn state(&self) -> PathBuf {
+        self.0.join("state")
+    }
+    /// Scheduled snapshots.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
+    }
+    /// Alert lines, if no other file is named.
+    pub fn alerts(&self) -> PathBuf {
+        self.0.join("alerts.jsonl")
+    }
+    /// Refused records.
+    pub fn refused(&self) -> PathBuf {
+        self.0.join("refused.jsonl")
+    }
+    /// Records that were pushed and not applied yet.
+    pub fn inbox(&self) -> PathBuf {
+        self.0.join("inbox")
+    }
+    /// What people changed by hand.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.jsonl")
+    }
+    /// What was damaged, and what became of it.
+    pub fn recovery(&self) -> PathBuf {
+        self.0.join("recovery.jsonl")
+    }
+}
