@@ -5,6 +5,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod snapshot;
+
+pub use snapshot::*;
+
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
 ///
 /// Point `replay` at a folder of Azure logs: it learns what is normal for each account and writes
@@ -65,9 +69,9 @@ pub enum Command {
     /// Run as a service (comes later).
     #[command(hide = true)]
     Serve(Later),
-    /// Portable snapshots of learned models (comes later).
-    #[command(hide = true)]
-    Snapshot(Later),
+    /// Portable snapshots of all that was learnt: make, look at, verify, restore.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Pack an alert's evidence (comes later).
     #[command(hide = true)]
     Evidence(Later),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use super::style::{say, visible};
 use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
 use crate::intel::feeds::{self, FeedStatus};
 use crate::intel::view::{IntelView, ListKind};
+use crate::snapshot;
 use crate::store::StateStore;
 use crate::store::sled_store::SledStore;
 
@@ -103,15 +105,34 @@ pub fn open_store(data_dir: Option<&Path>) -> anyhow::Result<Opened> {
         (None, Some(temporary)) => temporary.path().join("state"),
         (None, None) => bail!("no place for a store"),
     };
+    if let Some(data_dir) = data_dir {
+        say_found(&snapshot::restore::resume(data_dir)?);
+    }
     std::fs::create_dir_all(&dir)
         .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
     let store: Arc<dyn StateStore> = Arc::new(SledStore::open(&dir)?);
     Ok(Opened { store, _temporary: temporary })
 }
 
+/// What an interrupted restore left is no secret.
+fn say_found(found: &snapshot::Found) {
+    match found {
+        snapshot::Found::Nothing => {}
+        snapshot::Found::Finished { snapshot } => say(&format!(
+            "the restore of {} had been interrupted and is now finished",
+            visible(snapshot)
+        )),
+        snapshot::Found::Remains(path) => say(&format!(
+            "warning: a restore was interrupted before it changed anything; restore again, or remove {}",
+            visible(&path.display().to_string())
+        )),
+    }
+}
+
 /// Opens a store that must exist.
 pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
-    if !data_dir.join("state").is_dir() {
+    let restored = snapshot::restore::is_pending(data_dir);
+    if !restored && !data_dir.join("state").is_dir() {
         bail!(
             "no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`",
             data_dir.display(),

@@ -1,5 +1,6 @@
 //! What a person sees. Text for people on standard error, data on standard output; exit codes 0
 //! done, 1 failed, 2 wrong use, 3 finished but some records were refused.
+mod about;
 pub mod args;
 mod check_config;
 mod common;
@@ -10,6 +11,7 @@ mod model;
 mod progress;
 mod replay;
 mod simulate;
+mod snapshot;
 mod style;
 mod summary;
 mod table;
@@ -69,8 +71,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Intel(Intel::Status(args)) => intel::status(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Simulate(args) => simulate::run(&args, color),
+        Command::Snapshot(command) => snapshot::run(&command, color),
         Command::Serve(_) => Ok(later("serve")),
-        Command::Snapshot(_) => Ok(later("snapshot")),
         Command::Evidence(_) => Ok(later("evidence")),
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),

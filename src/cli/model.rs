@@ -1,12 +1,12 @@
 //! `cosmoguard model list|show|coverage`.
-use anyhow::bail;
+use anyhow::anyhow;
 
 use super::args::{ModelCoverage, ModelList, ModelShow};
 use super::style::{out, visible};
 use super::table::{Align, Table};
 use super::{Exit, common, fleet};
 use crate::account::model::AccountModel;
-use crate::account::view::{self, Detail, Share};
+use crate::account::view::{self, Brief, Detail, Share};
 use crate::alert::words;
 use crate::ids::AccountId;
 use crate::store::schema::{account, run};
@@ -23,6 +23,13 @@ pub fn list(args: &ModelList) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Done);
     }
+    table(fleet.members.iter().map(|m| &m.brief));
+    out(&format!("\n  {} accounts: {}", fleet.members.len(), fleet.states()));
+    Ok(Exit::Done)
+}
+
+/// A line an account.
+pub fn table<'a>(briefs: impl Iterator<Item = &'a Brief>) {
     let mut table = Table::new(&[
         ("account", Align::Left),
         ("state", Align::Left),
@@ -33,7 +40,7 @@ pub fn list(args: &ModelList) -> anyhow::Result<Exit> {
         ("model", Align::Right),
         ("last record", Align::Left),
     ]);
-    for b in fleet.members.iter().map(|m| &m.brief) {
+    for b in briefs {
         table.row(vec![
             visible(&b.account),
             b.state.to_owned(),
@@ -46,8 +53,6 @@ pub fn list(args: &ModelList) -> anyhow::Result<Exit> {
         ]);
     }
     table.lines().iter().for_each(|line| out(line));
-    out(&format!("\n  {} accounts: {}", fleet.members.len(), fleet.states()));
-    Ok(Exit::Done)
 }
 
 /// The stored model of an account, or an error that helps.
@@ -61,15 +66,20 @@ pub fn load(store: &dyn StateStore, name: &str) -> anyhow::Result<AccountModel> 
         known.push(String::from_utf8_lossy(&key[keys::ACCOUNT.len()..]).into_owned());
         true
     })?;
+    Err(unknown(name, known))
+}
+
+/// Says that no account has this name, and which of the `known` keys is nearest.
+pub fn unknown(name: &str, known: Vec<String>) -> anyhow::Error {
     let short = |k: &str| k.strip_prefix("public/").unwrap_or(k).to_owned();
     let nearest =
         known.iter().map(|k| (strsim::damerau_levenshtein(&short(k), name), short(k))).min();
     match nearest {
-        Some((_, near)) => bail!(
+        Some((_, near)) => anyhow!(
             "no account `{name}` among {} known; nearest is `{near}`, `cosmoguard model list` lists all",
             known.len()
         ),
-        None => bail!("no accounts yet; run `cosmoguard replay PATH --data-dir DIR` first"),
+        None => anyhow!("no accounts yet; run `cosmoguard replay PATH --data-dir DIR` first"),
     }
 }
 
@@ -94,7 +104,8 @@ fn line(label: &str, text: &str) {
     out(&format!("{label:<16} {text}"));
 }
 
-fn print(d: &Detail) {
+/// One account's learned normal, for people.
+pub fn print(d: &Detail) {
     let b = &d.brief;
     out(&format!("{} ({} cloud)", visible(&b.account), d.cloud));
     line(

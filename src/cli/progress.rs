@@ -68,6 +68,54 @@ impl Progress {
     }
 }
 
+/// Counts things done, where their number is not known before.
+pub struct Counter {
+    bar: Option<ProgressBar>,
+    what: &'static str,
+    clock: Arc<dyn Clock>,
+    last_line: u64,
+}
+
+/// Things done between two looks at the clock.
+const LOOK_EVERY: u64 = 256;
+
+impl Counter {
+    /// Starts to count `what`.
+    pub fn start(ui: Ui, what: &'static str, clock: Arc<dyn Clock>) -> Counter {
+        let bar = ui.terminal.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{human_pos} {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_message(what);
+            bar
+        });
+        let last_line = clock.monotonic_ms();
+        Counter { bar, what, clock, last_line }
+    }
+    /// Says that `done` are done.
+    pub fn update(&mut self, done: u64) {
+        if !done.is_multiple_of(LOOK_EVERY) {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            return;
+        }
+        let now = self.clock.monotonic_ms();
+        if now.saturating_sub(self.last_line) >= LINE_EVERY_MS {
+            self.last_line = now;
+            say(&format!("{done} {}", self.what));
+        }
+    }
+    /// Ends.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// `412k`, `1.2M` records a second.
 pub fn rate(records: u64, elapsed_ms: u64) -> String {
     let per_second = records as f64 * 1000.0 / elapsed_ms.max(1) as f64;

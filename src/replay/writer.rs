@@ -74,7 +74,7 @@ impl AlertWriter {
         format: Format,
         store: &dyn StateStore,
     ) -> anyhow::Result<AlertWriter> {
-        let delivered = store.get(&delivered_key(path))?;
+        let delivered = store.get(&keys::delivered(path))?;
         let Some(length) = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes) else {
             let mut writer = AlertWriter::create(path, format)?;
             writer.count_stored(store)?;
@@ -161,7 +161,7 @@ impl AlertWriter {
         if let Sink::File(file, path) = &mut self.sink
             && let Ok(length) = file.stream_position()
         {
-            batch.put(delivered_key(path), length.to_be_bytes().to_vec());
+            batch.put(keys::delivered(path), length.to_be_bytes().to_vec());
         }
     }
 
@@ -173,11 +173,6 @@ impl AlertWriter {
     pub fn path(&self) -> Option<&Path> {
         if let Sink::File(_, path) = &self.sink { Some(path) } else { None }
     }
-}
-
-fn delivered_key(path: &Path) -> Vec<u8> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    [b"s/delivered/".as_slice(), absolute.as_os_str().as_encoded_bytes()].concat()
 }
 
 /// Empty, or begins like one of our formats.

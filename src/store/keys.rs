@@ -21,6 +21,14 @@ pub const SOURCE_NAME: &[u8] = b"n/";
 /// Fingerprints of recent records, by generation and part.
 pub const DIGESTS: &[u8] = b"g/";
 
+/// Delivered lengths of alert files.
+pub const DELIVERED: &[u8] = b"s/delivered/";
+
+/// How much of the alert file at `path` was delivered; files are told apart by absolute path.
+pub fn delivered(path: &std::path::Path) -> Vec<u8> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    [DELIVERED, absolute.as_os_str().as_encoded_bytes()].concat()
+}
 /// Checkpoint of an account.
 pub fn account(id: &AccountId) -> Vec<u8> {
     [ACCOUNT, id.key().as_bytes()].concat()

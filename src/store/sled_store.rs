@@ -52,6 +52,37 @@ impl SledStore {
     }
 }
 
+/// A database directory that no other process may open while this is kept.
+#[derive(Debug)]
+pub struct Held {
+    _lock: Option<std::fs::File>,
+}
+
+/// Holds the database in `dir`, damaged or not, so that it can be moved; one that is not there is
+/// held as well.
+///
+/// # Errors
+/// Another process has it open, or the file system refused.
+pub fn hold(dir: &Path) -> Result<Held, StoreError> {
+    let place = dir.display().to_string();
+    let engine = |cause: std::io::Error| StoreError::Engine {
+        place: place.clone(),
+        action: "opened",
+        cause: cause.to_string(),
+    };
+    // The engine's own lock lies on this file.
+    let file = match std::fs::OpenOptions::new().read(true).write(true).open(dir.join("db")) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Held { _lock: None }),
+        Err(e) => return Err(engine(e)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Held { _lock: Some(file) }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { place }),
+        Err(std::fs::TryLockError::Error(e)) => Err(engine(e)),
+    }
+}
+
 /// sled wraps a held lock as an I/O error of kind `Other` whose text says so.
 fn lock_is_held(e: &std::io::Error) -> bool {
     e.kind() == std::io::ErrorKind::WouldBlock || e.to_string().contains("could not acquire lock")
@@ -144,5 +175,17 @@ mod tests {
         let _held = SledStore::open(dir.path()).unwrap();
         let second = SledStore::open(dir.path());
         assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
+        assert!(matches!(hold(dir.path()), Err(StoreError::InUse { .. })));
+    }
+
+    #[test]
+    fn what_is_held_is_not_opened_by_others() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        let held = hold(dir.path()).unwrap();
+        assert!(matches!(SledStore::open(dir.path()), Err(StoreError::InUse { .. })));
+        drop(held);
+        SledStore::open(dir.path()).unwrap();
+        hold(&dir.path().join("nothing")).unwrap();
     }
 }

@@ -39,6 +39,7 @@ const LAYERS: &[(&str, u8)] = &[
     // 5: bytes in and out
     ("intel", 5),
     ("simulate", 5),
+    ("snapshot", 5),
     ("source", 5),
     ("store", 5),
     ("telemetry", 5),
@@ -99,6 +100,11 @@ const CONTAINED: &[Containment] = &[
         paths: &["bincode"],
         allowed: Where::In(&["store::codec"]),
         why: "the codec is replaced in one place",
+    },
+    Containment {
+        paths: &["zip"],
+        allowed: Where::In(&["snapshot"]),
+        why: "the file format of snapshots is one room's business",
     },
     Containment {
         paths: &["statrs", "hdrhistogram"],

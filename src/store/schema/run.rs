@@ -25,7 +25,7 @@ use crate::tenant::model::TenantModel;
 use crate::time::Timestamp;
 
 /// Longest part, bytes: the contributions of 100,000 accounts with room to spare.
-const PART_BYTES_MAX: usize = 256 << 20;
+pub const PART_BYTES_MAX: usize = 256 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RunV1 {
@@ -87,6 +87,15 @@ where
         failed.is_none()
     })?;
     failed.map_or(Ok(()), Err)
+}
+
+/// The newest record's time and the watermark that a run left, without anything else of it.
+///
+/// # Errors
+/// The store failed or the value is damaged.
+pub fn clock(store: &dyn StateStore) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    let run: Option<RunV1> = get(store, &keys::positions())?;
+    Ok(run.map(|r| (Timestamp(r.newest), Timestamp(r.watermark))))
 }
 
 /// Reads what an earlier run left; a fresh state if it left nothing.
