@@ -21,6 +21,15 @@ pub const SOURCE_NAME: &[u8] = b"n/";
 /// Fingerprints of recent records, by generation and part.
 pub const DIGESTS: &[u8] = b"g/";
 
+/// The store's own [`super::census`]: no scan shows it and no batch may change it.
+pub const CENSUS: &[u8] = b"s/census";
+
+/// The account that a key below `prefix` names.
+pub fn named(key: &[u8], prefix: &[u8]) -> Option<AccountId> {
+    let name = std::str::from_utf8(key.strip_prefix(prefix)?).ok()?;
+    Some(AccountId::parse(name))
+}
+
 /// Checkpoint of an account.
 pub fn account(id: &AccountId) -> Vec<u8> {
     [ACCOUNT, id.key().as_bytes()].concat()
