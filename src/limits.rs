@@ -93,3 +93,11 @@ pub const AWAKE_ACCOUNTS_MAX: usize = 20_000;
 /// Event time between two ticks, milliseconds: when findings, contributions and published values
 /// change hands.
 pub const TICK_MS: i64 = 3_600_000;
+/// The state's files are rewritten when they take more than this many times what they hold: the
+/// database keeps superseded pages, and grows to 2.7 to 4.7 times without end.
+pub const COMPACT_DISK_PER_LIVE: u64 = 2;
+/// Files smaller than this are left alone, bytes: the database's own least size is of this order.
+pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
+/// Bytes written at a time while state is rewritten: what it costs in memory, with the database's
+/// own cache.
+pub const COMPACT_BATCH_BYTES: usize = 4 << 20;

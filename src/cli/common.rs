@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::style::{say, visible};
+use super::recovery;
+use super::style::{Ui, say, visible};
 use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
 use crate::intel::feeds::{self, FeedStatus};
 use crate::intel::view::{IntelView, ListKind};
 use crate::snapshot;
 use crate::store::StateStore;
+use crate::store::compact::{self, Compacted};
+use crate::store::ladder::{self, NoSnapshots};
 use crate::store::sled_store::SledStore;
+use crate::time::{Clock, SystemClock};
 
 /// Resolves the configuration from defaults, `file` and the environment.
 pub fn configuration(file: Option<&Path>) -> Result<Resolved, ConfigError> {
@@ -88,30 +92,39 @@ pub fn intel_view(
 pub struct Opened {
     /// The store.
     pub store: Arc<dyn StateStore>,
+    /// The data directory, unless it is temporary.
+    kept: Option<(PathBuf, ladder::Opened)>,
     _temporary: Option<tempfile::TempDir>,
 }
 
-/// Opens the store in `data_dir`, or a temporary one.
-pub fn open_store(data_dir: Option<&Path>) -> anyhow::Result<Opened> {
-    let temporary =
-        match data_dir {
-            Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("cosmoguard-").tempdir().context(
-                "cannot make a temporary store; set TMPDIR to a folder with free space",
-            )?),
-        };
-    let dir = match (data_dir, &temporary) {
-        (Some(dir), _) => dir.join("state"),
-        (None, Some(temporary)) => temporary.path().join("state"),
-        (None, None) => bail!("no place for a store"),
-    };
-    if let Some(data_dir) = data_dir {
-        say_found(&snapshot::restore::resume(data_dir)?);
+impl Opened {
+    fn of(dir: &Path, opened: ladder::Opened) -> Opened {
+        let store: Arc<dyn StateStore> = Arc::clone(&opened.store) as _;
+        Opened { store, kept: Some((dir.to_owned(), opened)), _temporary: None }
     }
-    std::fs::create_dir_all(&dir)
+
+    /// Closes a store that was written to; one that has grown is written anew.
+    pub fn close(self) -> anyhow::Result<Option<Compacted>> {
+        let Opened { store, kept, _temporary } = self;
+        drop(store);
+        let Some((dir, opened)) = kept else { return Ok(None) };
+        Ok(compact::close(&dir, opened)?)
+    }
+}
+
+/// Opens the store in `data_dir` for writing, or a temporary one. Damage is repaired as far as it can
+/// be, and told.
+pub fn open_store(data_dir: Option<&Path>, ui: Ui) -> anyhow::Result<Opened> {
+    let Some(dir) = data_dir else { return temporary_store() };
+    std::fs::create_dir_all(dir)
         .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
-    let store: Arc<dyn StateStore> = Arc::new(SledStore::open(&dir)?);
-    Ok(Opened { store, _temporary: temporary })
+    say_found(&snapshot::restore::resume(dir)?);
+    let now = SystemClock::default().now();
+    let opened = ladder::open(dir, &mut NoSnapshots, now)?;
+    if let Some(report) = &opened.recovery {
+        recovery::print(ui, report);
+    }
+    Ok(Opened::of(dir, opened))
 }
 
 /// What an interrupted restore left is no secret.
@@ -129,7 +142,16 @@ fn say_found(found: &snapshot::Found) {
     }
 }
 
-/// Opens a store that must exist.
+fn temporary_store() -> anyhow::Result<Opened> {
+    let temporary = tempfile::Builder::new()
+        .prefix("cosmoguard-")
+        .tempdir()
+        .context("cannot make a temporary store; set TMPDIR to a folder with free space")?;
+    let store: Arc<dyn StateStore> = Arc::new(SledStore::open(&temporary.path().join("state"))?);
+    Ok(Opened { store, kept: None, _temporary: Some(temporary) })
+}
+
+/// Opens a store that must exist, for reading: damage is reported and left as it is.
 pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
     let restored = snapshot::restore::is_pending(data_dir);
     if !restored && !data_dir.join("state").is_dir() {
@@ -139,5 +161,5 @@ pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
             data_dir.display()
         );
     }
-    open_store(Some(data_dir))
+    Ok(Opened::of(data_dir, ladder::open_sound(data_dir)?))
 }

@@ -9,7 +9,9 @@ mod fleet;
 mod intel;
 mod model;
 mod progress;
+mod recovery;
 mod replay;
+mod signals;
 mod simulate;
 mod snapshot;
 mod style;
@@ -38,6 +40,7 @@ pub enum Exit {
 /// Parses the command line, runs it, and says how it ended.
 pub fn main() -> ExitCode {
     init_logging();
+    signals::outlive_file_size_limit();
     let cli = Cli::parse();
     let ui = Ui::stderr(cli.color);
     match run(cli) {

@@ -40,7 +40,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
-    let opened = common::open_store(data_dir.as_deref())?;
+    let opened = common::open_store(data_dir.as_deref(), ui)?;
     let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;
     let refused_path = refused_path(data_dir.as_deref(), writer.path());
     let mut watcher = Watcher {
@@ -74,6 +74,11 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
             profile: &config.profile,
         };
         summary::print(ui, &shown, opened.store.as_ref())?;
+    }
+    if let Some(compacted) = opened.close()?
+        && !args.quiet
+    {
+        say(&summary::compacted(&compacted));
     }
     if interrupted {
         bail!("interrupted; what was read until {} is applied", report.watermark);

@@ -182,3 +182,14 @@ fn footer(ui: Ui, shown: &Shown<'_>) {
         ));
     }
 }
+
+/// The line on a store that was written anew.
+pub fn compacted(sizes: &crate::store::compact::Compacted) -> String {
+    let bytes = |n: u64| words::bytes(n as f64);
+    format!(
+        "  state written anew: {} of {} on disk, {} in use",
+        bytes(sizes.after),
+        bytes(sizes.before),
+        bytes(sizes.live)
+    )
+}

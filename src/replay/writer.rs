@@ -1,7 +1,7 @@
 //! Where alert lines go: a file, standard output, or nowhere; and into the store, so that
 //! `explain` finds them.
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::alert::Alert;
@@ -76,10 +76,25 @@ impl AlertWriter {
     ) -> anyhow::Result<AlertWriter> {
         let delivered = store.get(&keys::delivered(path))?;
         let Some(length) = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes) else {
-            let mut writer = AlertWriter::create(path, format)?;
-            writer.count_stored(store)?;
-            return Ok(writer);
+            let known = next_number(store)?;
+            let kept = if known == 0 { None } else { lines_long(path, known)? };
+            let Some(length) = kept else {
+                let mut writer = AlertWriter::create(path, format)?;
+                writer.next_number = known;
+                return Ok(writer);
+            };
+            return AlertWriter::go_on(path, format, store, length);
         };
+        AlertWriter::go_on(path, format, store, length)
+    }
+
+    /// Cuts the file at `length` and appends to it.
+    fn go_on(
+        path: &Path,
+        format: Format,
+        store: &dyn StateStore,
+        length: u64,
+    ) -> anyhow::Result<AlertWriter> {
         let io = |cause| WriterError::Io { path: path.to_owned(), cause };
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io)?;
@@ -88,7 +103,7 @@ impl AlertWriter {
         file.seek(SeekFrom::End(0)).map_err(io)?;
         let mut writer =
             AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format);
-        writer.count_stored(store)?;
+        writer.next_number = next_number(store)?;
         Ok(writer)
     }
 
@@ -101,16 +116,6 @@ impl AlertWriter {
             next_number: 0,
             written: 0,
         }
-    }
-
-    fn count_stored(&mut self, store: &dyn StateStore) -> Result<(), StoreError> {
-        let mut count = 0;
-        store.scan(keys::ALERT, &mut |_, _| {
-            count += 1;
-            true
-        })?;
-        self.next_number = count;
-        Ok(())
     }
 
     /// Writes one line.
@@ -173,6 +178,44 @@ impl AlertWriter {
     pub fn path(&self) -> Option<&Path> {
         if let Sink::File(_, path) = &self.sink { Some(path) } else { None }
     }
+}
+
+/// Number of the next alert line: one more than the last, so that a lost one in between makes none
+/// be overwritten.
+fn next_number(store: &dyn StateStore) -> Result<u64, StoreError> {
+    let mut next = 0;
+    store.scan(keys::ALERT, &mut |key, _| {
+        let number = key[keys::ALERT.len()..].try_into().map(u64::from_be_bytes);
+        next = number.map_or(next, |n| n.saturating_add(1));
+        true
+    })?;
+    Ok(next)
+}
+
+/// Bytes of the first `lines` lines of a file of alerts, or of all if there are fewer; a torn last
+/// line does not count. `None` if there is no such file.
+///
+/// For a store that came from a snapshot, which knows its alerts and no file: what the file holds
+/// beyond them is raised again.
+fn lines_long(path: &Path, lines: u64) -> anyhow::Result<Option<u64>> {
+    let io = |cause| WriterError::Io { path: path.to_owned(), cause };
+    if !path.is_file() {
+        return Ok(None);
+    }
+    if !holds_alerts(path).map_err(io)? {
+        return Err(WriterError::NotAlerts(path.to_owned()).into());
+    }
+    let mut file = BufReader::new(File::open(path).map_err(io)?);
+    let (mut length, mut line) = (0, Vec::new());
+    for _ in 0..lines {
+        line.clear();
+        file.read_until(b'\n', &mut line).map_err(io)?;
+        if !line.ends_with(b"\n") {
+            break;
+        }
+        length += line.len() as u64;
+    }
+    Ok(Some(length))
 }
 
 /// Empty, or begins like one of our formats.

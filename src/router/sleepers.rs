@@ -35,7 +35,7 @@ impl Sleepers {
             while self.take_staged(|_, _, _| ())? {}
         }
         self.store.scan(keys::ACCOUNT, &mut |key, _| {
-            if let Some(account) = named(key, keys::ACCOUNT) {
+            if let Some(account) = keys::named(key, keys::ACCOUNT) {
                 known(account);
             }
             true
@@ -101,7 +101,7 @@ impl Sleepers {
         let mut batch = WriteBatch::default();
         let mut taken = 0;
         self.store.scan(keys::STAGED, &mut |key, sealed| {
-            if let Some(account) = named(key, keys::STAGED) {
+            if let Some(account) = keys::named(key, keys::STAGED) {
                 use_it(&mut batch, &account, sealed);
             }
             batch.delete(key.to_vec());
@@ -111,12 +111,6 @@ impl Sleepers {
         self.store.write(batch)?;
         Ok(taken > 0)
     }
-}
-
-/// The account that a key below `prefix` names.
-fn named(key: &[u8], prefix: &[u8]) -> Option<AccountId> {
-    let name = std::str::from_utf8(key.strip_prefix(prefix)?).ok()?;
-    Some(AccountId::parse(name))
 }
 
 #[cfg(test)]

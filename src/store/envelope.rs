@@ -26,13 +26,12 @@ pub enum EnvelopeError {
     #[error("it is not state of cosmoguard")]
     NotOurs,
     /// Written by a newer build.
-    #[error(
-        "it is schema {found}, this build reads up to {}; use a newer cosmoguard",
-        SCHEMA_VERSION
-    )]
+    #[error("it is schema {found}, this build reads up to {newest}; use a newer cosmoguard")]
     FutureVersion {
         /// Version found.
         found: u16,
+        /// Newest version that the reader knows.
+        newest: u16,
     },
     /// A codec we do not have.
     #[error("codec {found} is unknown")]
@@ -62,11 +61,16 @@ pub enum EnvelopeError {
     Payload(String),
 }
 
-/// Wraps `payload`.
+/// Wraps `payload` of the newest schema version.
 pub fn seal(payload: &[u8]) -> Vec<u8> {
+    seal_as(SCHEMA_VERSION, payload)
+}
+
+/// Wraps `payload` of schema version `version`.
+pub fn seal_as(version: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_BYTES + payload.len());
     out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&SCHEMA_VERSION.to_le_bytes());
+    out.extend_from_slice(&version.to_le_bytes());
     out.push(CODEC_BINCODE);
     out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     out.extend_from_slice(&crc32c::crc32c(payload).to_le_bytes());
@@ -74,11 +78,27 @@ pub fn seal(payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The header of what looks like a whole envelope: magic and length fit. The payload is not looked
+/// at.
+pub fn header(bytes: &[u8]) -> Option<&[u8; HEADER_BYTES]> {
+    let (header, payload) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let claimed = u32::from_le_bytes([header[7], header[8], header[9], header[10]]) as usize;
+    (header.starts_with(&MAGIC) && claimed == payload.len()).then_some(header)
+}
+
 /// Checks everything and returns schema version and payload.
 ///
 /// # Errors
 /// Each kind of damage has its own error.
 pub fn open(bytes: &[u8], limit: usize) -> Result<(u16, &[u8]), EnvelopeError> {
+    open_up_to(bytes, limit, SCHEMA_VERSION)
+}
+
+/// The same for a reader that knows schema versions 1 to `newest`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_up_to(bytes: &[u8], limit: usize, newest: u16) -> Result<(u16, &[u8]), EnvelopeError> {
     let truncated = |need| EnvelopeError::Truncated { have: bytes.len(), need };
     let (header, rest) = bytes.split_at_checked(HEADER_BYTES).ok_or(truncated(HEADER_BYTES))?;
     let [m0, m1, m2, m3, v0, v1, codec, l0, l1, l2, l3, c0, c1, c2, c3] = *header else {
@@ -88,8 +108,8 @@ pub fn open(bytes: &[u8], limit: usize) -> Result<(u16, &[u8]), EnvelopeError> {
         return Err(EnvelopeError::NotOurs);
     }
     let found = u16::from_le_bytes([v0, v1]);
-    if found == 0 || found > SCHEMA_VERSION {
-        return Err(EnvelopeError::FutureVersion { found });
+    if found == 0 || found > newest {
+        return Err(EnvelopeError::FutureVersion { found, newest });
     }
     if codec != CODEC_BINCODE {
         return Err(EnvelopeError::UnknownCodec { found: codec });
@@ -124,7 +144,10 @@ mod tests {
         assert_eq!(open(&sealed[..10], 100), Err(EnvelopeError::Truncated { have: 10, need: 15 }));
         assert_eq!(open(&sealed[..20], 100), Err(EnvelopeError::Truncated { have: 20, need: 22 }));
         assert_eq!(open(&changed(0, b'X'), 100), Err(EnvelopeError::NotOurs));
-        assert_eq!(open(&changed(4, 9), 100), Err(EnvelopeError::FutureVersion { found: 9 }));
+        assert_eq!(
+            open(&changed(4, 9), 100),
+            Err(EnvelopeError::FutureVersion { found: 9, newest: 1 })
+        );
         assert_eq!(open(&changed(6, 2), 100), Err(EnvelopeError::UnknownCodec { found: 2 }));
         assert_eq!(open(&sealed, 3), Err(EnvelopeError::TooLong { claimed: 7, limit: 3 }));
         assert_eq!(open(&changed(20, b'!'), 100), Err(EnvelopeError::Checksum));

@@ -29,6 +29,16 @@ pub fn delivered(path: &std::path::Path) -> Vec<u8> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     [DELIVERED, absolute.as_os_str().as_encoded_bytes()].concat()
 }
+
+/// The store's own [`super::census`]: no scan shows it and no batch may change it.
+pub const CENSUS: &[u8] = b"s/census";
+
+/// The account that a key below `prefix` names.
+pub fn named(key: &[u8], prefix: &[u8]) -> Option<AccountId> {
+    let name = std::str::from_utf8(key.strip_prefix(prefix)?).ok()?;
+    Some(AccountId::parse(name))
+}
+
 /// Checkpoint of an account.
 pub fn account(id: &AccountId) -> Vec<u8> {
     [ACCOUNT, id.key().as_bytes()].concat()

@@ -4,16 +4,26 @@
 //! [`envelope`] (magic, schema version, codec, length, CRC-32C); only [`codec`] knows bincode,
 //! only [`sled_store`] knows sled.
 pub mod audit;
+pub mod census;
 pub mod codec;
+pub mod compact;
 pub mod display_ring;
 pub mod envelope;
 pub mod keys;
 pub mod layout;
+pub mod ladder;
+pub mod lock;
+pub mod mark;
 pub mod memory;
+pub mod quiet;
+pub mod recovery;
+pub mod repair;
 pub mod run_state;
 pub mod schema;
 pub mod sled_store;
 pub mod sources;
+pub mod swap;
+pub mod verify;
 
 /// What can go wrong with state.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +44,34 @@ pub enum StoreError {
         /// Directory.
         place: String,
     },
+    /// The disk is full, or a limit on files or quota is reached.
+    #[error(
+        "state in `{place}` cannot be written: {cause}; make room and run it again: state is at the last checkpoint"
+    )]
+    NoRoom {
+        /// Directory.
+        place: String,
+        /// The system's words.
+        cause: String,
+    },
+    /// The engine cannot make sense of its files.
+    #[error("state in `{place}` is damaged: {cause}")]
+    DamagedFiles {
+        /// Directory.
+        place: String,
+        /// The engine's words.
+        cause: String,
+    },
+    /// Something in it is damaged, and this opener does not repair.
+    #[error(
+        "state in `{place}` is damaged: {cause}; `cosmoguard replay PATH --data-dir {place}` repairs what can be repaired, names the rest and reads the logs again"
+    )]
+    NeedsRepair {
+        /// Data directory.
+        place: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// A value does not decode.
     #[error("state under `{key}` is damaged: {cause}")]
     Damaged {
@@ -42,6 +80,21 @@ pub enum StoreError {
         /// What is wrong with it.
         cause: envelope::EnvelopeError,
     },
+}
+
+impl StoreError {
+    /// What the file system said about `place`.
+    pub fn at(place: &std::path::Path, action: &'static str, cause: &std::io::Error) -> StoreError {
+        use std::io::ErrorKind;
+        let (place, kind) = (place.display().to_string(), cause.kind());
+        let cause = cause.to_string();
+        match kind {
+            ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
+                StoreError::NoRoom { place, cause }
+            }
+            _ => StoreError::Engine { place, action, cause },
+        }
+    }
 }
 
 /// Puts and deletes that take effect together or not at all.

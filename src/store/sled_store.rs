@@ -1,8 +1,14 @@
 //! The store on disk: sled 0.34, one tree. The only file that knows sled.
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+//!
+//! Every batch carries the [`Census`] with it. The engine's panics are answered as errors; after
+//! one the store is of no use and is to be opened again.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{StateStore, StoreError, Visit, WriteBatch};
+use super::census::Census;
+use super::mark::Mark;
+use super::{StateStore, StoreError, Visit, WriteBatch, keys, quiet};
 
 /// Page cache, bytes. Working sets are models of awake accounts, which live in the actors; the
 /// cache only serves wake-ups.
@@ -10,8 +16,26 @@ const CACHE_BYTES: u64 = 32 << 20;
 
 /// A sled database in a directory.
 pub struct SledStore {
-    db: sled::Db,
+    /// `None` only while it is dropped.
+    db: Option<sled::Db>,
+    dir: PathBuf,
     place: String,
+    census: Mutex<Census>,
+    /// The census as it was found at open.
+    found: Found,
+}
+
+/// The census that a database was opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There was one.
+    Census(Box<Census>),
+    /// There was none, and nothing else.
+    Nothing,
+    /// There was none: written before there was a census, or lost.
+    NoCensus,
+    /// It does not open.
+    Damaged(String),
 }
 
 impl std::fmt::Debug for SledStore {
@@ -33,22 +57,142 @@ impl SledStore {
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None)
             .mode(sled::Mode::LowSpace);
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        let failed =
-            |cause: String| StoreError::Engine { place: place.clone(), action: "opened", cause };
-        match opened {
-            Ok(Ok(db)) => Ok(SledStore { db, place }),
-            Ok(Err(sled::Error::Io(e))) if lock_is_held(&e) => Err(StoreError::InUse { place }),
-            Ok(Err(e)) => Err(failed(e.to_string())),
-            Err(_) => Err(failed(
-                "the engine stopped on damaged files; move the directory aside and replay"
-                    .to_owned(),
-            )),
+        let opened = quiet::caught(|| {
+            let db = config.open()?;
+            let found = found(&db)?;
+            Ok((db, found))
+        });
+        let (db, found) = match opened {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(e)) => return Err(failed(&place, "opened", e)),
+            Err(panic) => {
+                return Err(StoreError::DamagedFiles {
+                    place,
+                    cause: format!("the engine stopped: {panic}"),
+                });
+            }
+        };
+        let census = match &found {
+            Found::Census(census) => **census,
+            _ => Census::default(),
+        };
+        let store = SledStore {
+            db: Some(db),
+            dir: dir.to_owned(),
+            place,
+            census: Mutex::new(census),
+            found,
+        };
+        if matches!(store.found, Found::NoCensus | Found::Damaged(_)) {
+            *store.lock() = store.count()?;
+        }
+        Ok(store)
+    }
+
+    /// What it should hold now.
+    pub fn census(&self) -> Census {
+        *self.lock()
+    }
+
+    /// The census that it was opened with.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Takes what is there for what should be there: after a repair.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn recount(&self) -> Result<(), StoreError> {
+        let mut counted = self.count()?;
+        let mut census = self.lock();
+        counted.writes = census.writes + 1;
+        self.apply(sled::Batch::default(), &counted)?;
+        *census = counted;
+        Ok(())
+    }
+
+    fn count(&self) -> Result<Census, StoreError> {
+        let mut counted = Census::default();
+        self.scan(b"", &mut |key, value| {
+            counted.add(key, value);
+            true
+        })?;
+        Ok(counted)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Census> {
+        // The census is replaced as a whole, after its batch was written.
+        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the engine, whose panics become errors.
+    fn ask<T>(
+        &self,
+        action: &'static str,
+        ask: impl FnOnce(&sled::Db) -> Result<T, sled::Error>,
+    ) -> Result<T, StoreError> {
+        let cause = |cause: String| StoreError::Engine { place: self.place.clone(), action, cause };
+        let Some(db) = &self.db else { return Err(cause("it is closed".to_owned())) };
+        match quiet::caught(|| ask(db)) {
+            Ok(answer) => answer.map_err(|e| failed(&self.place, action, e)),
+            Err(panic) => Err(StoreError::DamagedFiles {
+                place: self.place.clone(),
+                cause: format!("the engine stopped: {panic}"),
+            }),
         }
     }
 
-    fn engine(&self, action: &'static str) -> impl Fn(sled::Error) -> StoreError + '_ {
-        move |e| StoreError::Engine { place: self.place.clone(), action, cause: e.to_string() }
+    fn apply(&self, mut batch: sled::Batch, census: &Census) -> Result<(), StoreError> {
+        let sealed = census.seal().map_err(|cause| StoreError::Damaged {
+            key: String::from_utf8_lossy(keys::CENSUS).into_owned(),
+            cause,
+        })?;
+        batch.insert(keys::CENSUS, sealed);
+        self.ask("written", |db| db.apply_batch(batch))
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        // Closing flushes, and may panic where the files are damaged; that was or will be told.
+        let _ = quiet::caught(|| drop(db));
+    }
+}
+
+fn found(db: &sled::Db) -> Result<Found, sled::Error> {
+    Ok(match db.get(keys::CENSUS)? {
+        Some(sealed) => match Census::open(&sealed) {
+            Ok(census) => Found::Census(Box::new(census)),
+            Err(cause) => Found::Damaged(cause.to_string()),
+        },
+        None if db.is_empty() => Found::Nothing,
+        None => Found::NoCensus,
+    })
+}
+
+fn failed(place: &str, action: &'static str, error: sled::Error) -> StoreError {
+    let place = place.to_owned();
+    match &error {
+        sled::Error::Io(e) if lock_is_held(e) => StoreError::InUse { place },
+        sled::Error::Io(e) if is_full(e) => StoreError::NoRoom { place, cause: e.to_string() },
+        sled::Error::Io(e) if e.raw_os_error().is_some() => {
+            StoreError::Engine { place, action, cause: e.to_string() }
+        }
+        // The rest is the engine's own judgement of what it read: lengths, checksums, settings.
+        sled::Error::Io(_)
+        | sled::Error::Corruption { .. }
+        | sled::Error::ReportableBug(_)
+        | sled::Error::Unsupported(_) => {
+            StoreError::DamagedFiles { place, cause: error.to_string().chars().take(160).collect() }
+        }
+        _ => StoreError::Engine { place, action, cause: error.to_string() },
     }
 }
 
@@ -88,31 +232,56 @@ fn lock_is_held(e: &std::io::Error) -> bool {
     e.kind() == std::io::ErrorKind::WouldBlock || e.to_string().contains("could not acquire lock")
 }
 
+/// The disk, the quota or the limit on a file's size leaves no room.
+fn is_full(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    // sled hands some errors on as text only.
+    matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded)
+        || ["File too large", "No space left"].iter().any(|words| e.to_string().contains(words))
+}
+
 impl StateStore for SledStore {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.db.get(key).map_err(self.engine("read"))?.map(|v| v.to_vec()))
+        Ok(self.ask("read", |db| db.get(key))?.map(|v| v.to_vec()))
     }
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let entries: BTreeMap<_, _> = batch.entries.into_iter().collect();
+        let mut census = self.lock();
+        let mut next = *census;
         let mut inner = sled::Batch::default();
-        for (key, value) in batch.entries {
+        for (key, value) in entries.into_iter().filter(|(key, _)| key != keys::CENSUS) {
+            // The page is read for the write anyway.
+            if let Some(old) = self.ask("read", |db| db.get(&key))? {
+                next.remove(&key, &old);
+            }
             match value {
-                Some(value) => inner.insert(key, value),
+                Some(value) => {
+                    next.add(&key, &value);
+                    inner.insert(key, value);
+                }
                 None => inner.remove(key),
             }
         }
-        self.db.apply_batch(inner).map_err(self.engine("written"))
+        next.writes += 1;
+        self.apply(inner, &next)?;
+        *census = next;
+        Ok(())
     }
     fn scan(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
-        for entry in self.db.scan_prefix(prefix) {
-            let (key, value) = entry.map_err(self.engine("read"))?;
-            if !visit(&key, &value) {
+        let Some(db) = &self.db else { return Ok(()) };
+        let mut entries = db.scan_prefix(prefix);
+        while let Some((key, value)) = self.ask("read", |_| entries.next().transpose())? {
+            if key != keys::CENSUS && !visit(&key, &value) {
                 break;
             }
         }
         Ok(())
     }
     fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(|_| ()).map_err(self.engine("flushed"))
+        let census = self.census();
+        self.ask("flushed", |db| db.flush())?;
+        // Only now: what the mark promises is on the disk.
+        Mark::of(&census).write(&self.dir).map_err(|e| failed(&self.place, "flushed", e.into()))
     }
 }
 
@@ -187,5 +356,32 @@ mod tests {
         drop(held);
         SledStore::open(dir.path()).unwrap();
         hold(&dir.path().join("nothing")).unwrap();
+    }
+
+    #[test]
+    fn the_census_is_right_after_any_writes_and_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = {
+            let store = SledStore::open(dir.path()).unwrap();
+            assert_eq!(store.found(), &Found::Nothing);
+            for n in 0..200_u32 {
+                let mut batch = WriteBatch::default();
+                let key = |n: u32| format!("a/{}", n % 17).into_bytes();
+                batch.put(key(n), b"overwritten in the same batch".to_vec());
+                batch.put(key(n), vec![1; n as usize]);
+                batch.delete(key(n + 5));
+                batch.put(keys::CENSUS.to_vec(), b"nonsense".to_vec());
+                store.write(batch).unwrap();
+            }
+            store.flush().unwrap();
+            assert!(store.census().same_entries(&store.count().unwrap()));
+            store.census()
+        };
+        assert_eq!(expected.writes, 200);
+        let store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(store.found(), &Found::Census(Box::new(expected)));
+        assert_eq!(Mark::read(dir.path()), Some(Mark::of(&expected)));
+        store.recount().unwrap();
+        assert_eq!(store.census().writes, 201);
     }
 }

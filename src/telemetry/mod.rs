@@ -103,3 +103,40 @@ impl ModelsMeasured {
         tracing::info!(p95 = self.p95, most = self.most, "bytes of awake models");
     }
 }
+
+/// A damaged store was opened; what was done is in `recovery.jsonl`.
+pub struct StateRecovered<'a> {
+    /// How far down the ladder.
+    pub rung: &'a str,
+    /// What was wrong.
+    pub why: &'a str,
+    /// Accounts whose model is not what it was.
+    pub accounts: usize,
+}
+
+impl StateRecovered<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::warn!(
+            rung = self.rung,
+            why = self.why,
+            accounts = self.accounts,
+            "damaged state recovered"
+        );
+    }
+}
+
+/// A store was rewritten because its files had grown.
+pub struct StateCompacted {
+    /// Bytes on disk before.
+    pub before: u64,
+    /// Bytes on disk after.
+    pub after: u64,
+}
+
+impl StateCompacted {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::info!(before = self.before, after = self.after, "state compacted");
+    }
+}

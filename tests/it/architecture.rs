@@ -122,7 +122,7 @@ const CONTAINED: &[Containment] = &[
         why: "what is logged is one struct an occurrence, listed in one room",
     },
     Containment {
-        paths: &["clap", "indicatif", "anstyle", "ctrlc", "tracing_subscriber"],
+        paths: &["clap", "indicatif", "anstyle", "ctrlc", "signal_hook", "tracing_subscriber"],
         allowed: Where::In(&["cli"]),
         why: "terminals are the command line's business",
     },

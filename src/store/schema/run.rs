@@ -109,10 +109,7 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
         Some(v) => TenantModel::try_from(v).map_err(|e| payload(keys::tenant())(e.to_owned()))?,
         None => TenantModel::default(),
     };
-    let desk = match get::<DeskV1>(store, &keys::desk())? {
-        Some(v) => DeskState::try_from(v).map_err(|e| payload(keys::desk())(e.to_string()))?,
-        None => DeskState::default(),
-    };
+    let desk = desk(store)?;
     let fleet = match get::<FleetV1>(store, &keys::fleet())? {
         Some(v) => restore_fleet(v).map_err(payload(keys::fleet()))?,
         None => FleetModel::default(),
@@ -146,6 +143,42 @@ pub fn load(store: &dyn StateStore, lateness_ms: i64) -> Result<RunState, StoreE
             None => Digests::new(lateness_ms),
         },
     })
+}
+
+/// The desk alone.
+///
+/// # Errors
+/// The store failed or the desk is damaged.
+pub fn desk(store: &dyn StateStore) -> Result<DeskState, StoreError> {
+    let Some(stored) = get::<DeskV1>(store, &keys::desk())? else {
+        return Ok(DeskState::default());
+    };
+    DeskState::try_from(stored)
+        .map_err(|e| damaged(&keys::desk(), EnvelopeError::Payload(e.to_string())))
+}
+
+/// Puts the desk alone.
+///
+/// # Errors
+/// It is larger than its bound.
+pub fn put_desk(batch: &mut WriteBatch, desk: &DeskState) -> Result<(), StoreError> {
+    put(batch, keys::desk(), &DeskV1::from(desk))
+}
+
+/// How far a stored run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The stream's watermark; [`Timestamp::MIN`] before anything was read.
+    pub watermark: Timestamp,
+}
+
+/// Reads how far a stored run has come, and nothing else.
+///
+/// # Errors
+/// The store failed or the positions are damaged.
+pub fn summary(store: &dyn StateStore) -> Result<RunSummary, StoreError> {
+    let run: Option<RunV1> = get(store, &keys::positions())?;
+    Ok(RunSummary { watermark: run.map_or(Timestamp::MIN, |run| Timestamp(run.watermark)) })
 }
 
 /// Puts everything that is not an account into a checkpoint.
