@@ -235,9 +235,12 @@ impl Engine {
             return Ok(());
         }
         self.since_checkpoint += 1;
-        let watermark = self.watermark.observe(event.time);
+        let mut observed = self.watermark.clone();
+        let watermark = observed.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
-        // Only now: a checkpoint at the tick does not hold this record yet.
+        // Only now: a checkpoint at the tick does not hold this record yet, and the run that goes
+        // on from it observes the record's time itself.
+        self.watermark = observed;
         self.positions.advance(file, offset);
         self.counts.note_event(&event);
         if let Some(operation) = TenantOperation::of(&event, &address) {
