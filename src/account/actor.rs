@@ -72,6 +72,7 @@ impl Handler<Work> for AccountActor {
                 outcome.contributions.extend(ticked.contributions);
                 outcome.hours.extend(ticked.hours);
                 outcome.pending = ticked.pending;
+                outcome.idle &= ticked.idle;
             }
             let checkpoint = if work.checkpoint { logic.checkpoint() } else { None };
             Reply { outcome, checkpoint, state: logic.state() }

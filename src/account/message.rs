@@ -75,6 +75,17 @@ pub enum Pending {
     Cells,
 }
 
+impl Pending {
+    /// There is something to do when the watermark comes to `watermark`.
+    pub fn is_due(self, watermark: Timestamp) -> bool {
+        match self {
+            Pending::Cells => true,
+            Pending::DayEnd(at) => at <= watermark,
+            Pending::Nothing => false,
+        }
+    }
+}
+
 /// What came of a batch or a tick.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -86,6 +97,8 @@ pub struct Outcome {
     pub hours: Vec<HourRecord>,
     /// What remains.
     pub pending: Pending,
+    /// There was nothing to do: the model is what it was, to the byte.
+    pub idle: bool,
 }
 
 /// Detectors (and egress tests) whose rarest p-value an hour keeps for `why-not`.

@@ -102,7 +102,9 @@ impl AccountModel {
         cx: &Context,
     ) -> Outcome {
         let mut out = Outcome::default();
+        out.idle = true;
         for routed in events {
+            out.idle = false;
             if routed.watermark > self.watermark {
                 self.advance(routed.watermark, cx, &mut out);
             }
@@ -112,11 +114,14 @@ impl AccountModel {
         out
     }
 
-    /// Moves on to `watermark` without an event.
+    /// Moves on to `watermark` without an event. A model that has nothing to do until then stays
+    /// as it is, to the byte: how often it is looked at leaves no trace.
     pub fn tick(&mut self, watermark: Timestamp, cx: &Context) -> Outcome {
         let mut out = Outcome::default();
-        if watermark > self.watermark {
+        if watermark > self.watermark && self.pending(cx).is_due(watermark) {
             self.advance(watermark, cx, &mut out);
+        } else {
+            out.idle = true;
         }
         out.pending = self.pending(cx);
         out

@@ -257,15 +257,20 @@ impl Engine {
             self.counts.applied_before += 1;
             return Ok(());
         }
-        if !self.digests.insert(event.digest, self.watermark.current()) {
+        let digest = event.digest;
+        if self.digests.knows(digest, self.watermark.current()) {
             self.sources.advance(file, offset);
             self.counts.duplicates += 1;
             return Ok(());
         }
         self.since_checkpoint += 1;
-        let watermark = self.watermark.observe(event.time);
+        let mut observed = self.watermark.clone();
+        let watermark = observed.observe(event.time);
         self.tick_if_due(watermark, writer).await?;
-        // Only now: a checkpoint at the tick does not hold this record yet.
+        // Only now: a checkpoint at the tick does not hold this record yet, and the run that goes
+        // on from it observes the record's time itself.
+        self.watermark = observed;
+        self.digests.remember(digest);
         self.sources.advance(file, offset);
         self.counts.note_event(&event);
         if let Some(operation) = TenantOperation::of(&event, &address) {

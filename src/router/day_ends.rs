@@ -45,6 +45,16 @@ impl DayEnds {
     }
 }
 
+impl DayEnds {
+    /// Everything noted, ascending by moment; some names twice.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, AccountId)> {
+        let ids = |names: &Names| -> Vec<AccountId> {
+            names.iter().map(|k| AccountId::parse(&String::from_utf8_lossy(k))).collect()
+        };
+        self.0.iter().flat_map(move |(at, names)| ids(names).into_iter().map(|id| (*at, id)))
+    }
+}
+
 impl Names {
     fn push(&mut self, name: &[u8]) {
         // Names are cut to a thousand bytes when they are decoded.

@@ -76,18 +76,22 @@ impl Digests {
         digests
     }
 
-    /// True if the record is new.
-    pub fn insert(&mut self, digest: u128, watermark: Timestamp) -> bool {
+    /// A copy of the record was remembered; `watermark` is the stream's before the record.
+    pub fn knows(&mut self, digest: u128, watermark: Timestamp) -> bool {
         if watermark.since(self.began) > self.window_ms
             || self.young.known.len() >= limits::DIGESTS_MAX / 2
         {
             self.turn(watermark);
         }
-        let new = !self.old.known.contains(&digest) && self.young.known.insert(digest);
-        if new {
+        self.old.known.contains(&digest) || self.young.known.contains(&digest)
+    }
+
+    /// Remembers a record, once it is applied: a checkpoint taken before must not know it, because
+    /// the run that goes on from there reads the record again.
+    pub fn remember(&mut self, digest: u128) {
+        if self.young.known.insert(digest) {
             self.young.unsaved.push(digest);
         }
-        new
     }
 
     fn turn(&mut self, watermark: Timestamp) {
@@ -131,15 +135,24 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
+    /// True if the record is new.
+    fn insert(digests: &mut Digests, digest: u128, watermark: Timestamp) -> bool {
+        let new = !digests.knows(digest, watermark);
+        if new {
+            digests.remember(digest);
+        }
+        new
+    }
+
     #[test]
     fn a_copy_is_recognised_within_the_window_and_not_long_after() {
         let mut digests = Digests::new(1000);
-        assert!(digests.insert(1, Timestamp(0)));
-        assert!(!digests.insert(1, Timestamp(500)));
-        assert!(digests.insert(2, Timestamp(1600)));
-        assert!(!digests.insert(1, Timestamp(1600)));
-        assert!(digests.insert(3, Timestamp(2700)));
-        assert!(digests.insert(1, Timestamp(2700)));
+        assert!(insert(&mut digests, 1, Timestamp(0)));
+        assert!(!insert(&mut digests, 1, Timestamp(500)));
+        assert!(insert(&mut digests, 2, Timestamp(1600)));
+        assert!(!insert(&mut digests, 1, Timestamp(1600)));
+        assert!(insert(&mut digests, 3, Timestamp(2700)));
+        assert!(insert(&mut digests, 1, Timestamp(2700)));
     }
 
     proptest::proptest! {
@@ -164,8 +177,8 @@ mod tests {
                     split = Digests::resume(1000, began, young, parts);
                 }
                 proptest::prop_assert_eq!(
-                    whole.insert(digest, Timestamp(now)),
-                    split.insert(digest, Timestamp(now))
+                    insert(&mut whole, digest, Timestamp(now)),
+                    insert(&mut split, digest, Timestamp(now))
                 );
             }
         }

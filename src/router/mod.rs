@@ -212,7 +212,7 @@ impl Router {
     /// # Errors
     /// The store failed.
     pub async fn judge_open(&mut self) -> Result<Vec<(AccountId, Graded)>, StoreError> {
-        self.drain().await?;
+        self.wake_unsettled().await?;
         let mut findings = Vec::new();
         for account in self.registry.sorted(|_| true) {
             let Some(awake) = self.registry.awake_mut(&account) else { continue };
@@ -226,6 +226,20 @@ impl Router {
         }
         harvest::sort_findings(&mut findings);
         Ok(findings)
+    }
+
+    /// Wakes accounts that an earlier run left with open cells and that had nothing to do since;
+    /// those whose cells turn out to be closed sleep again.
+    async fn wake_unsettled(&mut self) -> Result<(), StoreError> {
+        self.drain().await?;
+        for group in self.registry.take_unsettled().chunks(TICKED_AT_ONCE) {
+            for account in group {
+                self.send(account.clone(), Arc::default(), None)?;
+            }
+            self.drain().await?;
+            self.passivate(Timestamp::MIN).await?;
+        }
+        Ok(())
     }
 
     fn send(
@@ -244,7 +258,6 @@ impl Router {
         if let Some(last) = delivery.batch.events.last() {
             awake.last_event = awake.last_event.max(last.watermark);
         }
-        awake.dirty = true;
         awake.journal.push(delivery.clone());
         let checkpoint = awake.journal.is_long();
         let work = Work { batch: Arc::clone(&delivery.batch), tick, context, checkpoint };
@@ -284,6 +297,7 @@ impl Router {
         self.counters.note_size(reply.state.bytes);
         if let Some(awake) = self.registry.awake_mut(account) {
             awake.pending = reply.outcome.pending;
+            awake.dirty |= !reply.outcome.idle;
         }
     }
 }

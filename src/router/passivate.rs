@@ -4,26 +4,37 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Router;
-use super::registry::{Awake, Delivery, Journal, Slot};
+use super::day_ends::DayEnds;
+use super::registry::{Awake, Delivery, Journal, Registry, Slot};
 use crate::account::actor::Retire;
 use crate::account::message::Pending;
 use crate::ids::AccountId;
 use crate::limits;
+use crate::store::schema::due;
 use crate::store::{StoreError, WriteBatch};
 use crate::time::{HOUR_MS, Timestamp};
 
 impl Router {
-    /// Makes the accounts that the store knows known here, asleep. Their days may be unfinished, so
-    /// each is looked at once at the next tick.
+    /// Makes the accounts that the store knows known here, asleep, with what they still have to do.
+    /// If that is not known, each is looked at once at the next tick.
     ///
     /// # Errors
     /// The store failed.
     pub fn restore(&mut self) -> Result<usize, StoreError> {
-        let registry = &mut self.registry;
-        self.sleepers.restore(|account| {
-            registry.known += 1;
-            registry.day_ends.insert(Timestamp::MIN, &account);
+        let Registry { known, day_ends, .. } = &mut self.registry;
+        let mut unknown = DayEnds::default();
+        let due = self.sleepers.restore(|account| {
+            *known += 1;
+            unknown.insert(Timestamp::MIN, &account);
         })?;
+        match due {
+            None => *day_ends = unknown,
+            Some(due) => {
+                for (at, accounts) in due {
+                    accounts.iter().for_each(|account| day_ends.insert(at, account));
+                }
+            }
+        }
         Ok(self.registry.known)
     }
 
@@ -41,6 +52,7 @@ impl Router {
             }
         }
         self.sleepers.seal(batch);
+        due::save(&self.registry.due(), batch)?;
         Ok(dirty.len())
     }
 

@@ -9,6 +9,7 @@ use crate::account::actor::AccountActor;
 use crate::account::message::{EventBatch, Pending};
 use crate::ids::AccountId;
 use crate::limits;
+use crate::store::schema::due::Due;
 use crate::time::Timestamp;
 
 /// Something an account was given to do.
@@ -129,15 +130,42 @@ impl Registry {
     /// Accounts that have something to do when the watermark comes to `watermark`, ascending;
     /// sleepers are taken off their list.
     pub fn take_due(&mut self, watermark: Timestamp) -> Vec<AccountId> {
-        let mut due = self.sorted(|awake| match awake.pending {
-            Pending::Cells => true,
-            Pending::DayEnd(at) => at <= watermark,
-            Pending::Nothing => false,
-        });
+        let mut due = self.sorted(|awake| awake.pending.is_due(watermark));
         let sleepers = self.day_ends.take(watermark);
         due.extend(sleepers.into_iter().filter(|id| !self.slots.contains_key(id)));
         due.sort_unstable();
         due
+    }
+    /// What everybody has still to do. Names are in order and appear once a moment, so that equal
+    /// states give equal bytes.
+    pub fn due(&self) -> Due {
+        let mut due = Due::new();
+        for (id, slot) in &self.slots {
+            let at = match slot {
+                Slot::Awake(awake) => match awake.pending {
+                    Pending::Cells => Timestamp::MIN,
+                    Pending::DayEnd(at) => at,
+                    Pending::Nothing => continue,
+                },
+                // A later run gives it another chance, and looks what is open.
+                Slot::Quarantined => Timestamp::MIN,
+            };
+            due.entry(at).or_default().push(id.clone());
+        }
+        for (at, id) in self.day_ends.iter().filter(|(_, id)| !self.slots.contains_key(id)) {
+            due.entry(at).or_default().push(id);
+        }
+        for ids in due.values_mut() {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        due
+    }
+    /// Sleepers that may have cells open since an earlier run, taken off their list.
+    pub fn take_unsettled(&mut self) -> Vec<AccountId> {
+        let mut unsettled = self.day_ends.take(Timestamp::MIN);
+        unsettled.retain(|id| !self.slots.contains_key(id));
+        unsettled
     }
     /// Notes a panic at `now_ms`; true if the account is to be quarantined.
     pub fn strike(&mut self, account: &AccountId, now_ms: u64) -> bool {

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use crate::ids::AccountId;
+use crate::store::schema::due::{self, Due};
 use crate::store::{StateStore, StoreError, WriteBatch, keys};
 
 /// Staged states moved in one batch, so that a large fleet is not in memory at once.
@@ -27,8 +28,12 @@ impl Sleepers {
         Sleepers { store, staged: false }
     }
 
-    /// Moves or drops what an earlier run left staged and calls `known` for each account.
-    pub fn restore(&mut self, mut known: impl FnMut(AccountId)) -> Result<(), StoreError> {
+    /// Moves or drops what an earlier run left staged, calls `known` for each account, and returns
+    /// what they still have to do, if that is known.
+    pub fn restore(
+        &mut self,
+        mut known: impl FnMut(AccountId),
+    ) -> Result<Option<Due>, StoreError> {
         if self.store.get(&keys::staged_good())?.is_some() {
             self.move_staged()?;
         } else {
@@ -39,7 +44,8 @@ impl Sleepers {
                 known(account);
             }
             true
-        })
+        })?;
+        due::load(self.store.as_ref())
     }
 
     /// The newest checkpoint of an account.

@@ -79,6 +79,11 @@ pub fn source_name(number: u32) -> Vec<u8> {
 pub fn digests(generation: u64, part: u32) -> Vec<u8> {
     [DIGESTS, &generation.to_be_bytes(), &part.to_be_bytes()].concat()
 }
+/// What each account still has to do. Whoever changes an account's checkpoint by other means than
+/// a run deletes this: without it every account is looked at.
+pub fn due() -> Vec<u8> {
+    b"s/due".to_vec()
+}
 /// The `number`-th alert line.
 pub fn alert(number: u64) -> Vec<u8> {
     [ALERT, &number.to_be_bytes()].concat()

@@ -9,5 +9,6 @@ mod golden_state;
 mod scenarios;
 mod shuffles;
 mod simulated;
+mod splits;
 mod state;
 mod support;

@@ -2,6 +2,7 @@
 pub mod account;
 pub mod cell;
 pub mod desk;
+pub mod due;
 pub mod egress;
 pub mod egress_prior;
 pub mod listed;

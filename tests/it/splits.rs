@@ -1,0 +1,244 @@
+//! However a stream is split by the death of the process, by clean ends, by sleep, batches, threads
+//! and checkpoints, the alerts and every stored byte are those of one run from end to end.
+//!
+//! Deaths are those of kill -9: what was written to the store stays, what was not is gone, and the
+//! alert file ends in the middle of a line.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use cosmoguard::replay::engine::RunOptions;
+use cosmoguard::store::memory::MemoryStore;
+use cosmoguard::store::{StateStore, StoreError, Visit, WriteBatch, keys};
+use proptest::prelude::*;
+
+use world::{End, Played, World};
+
+mod world;
+
+/// A store that dies with its process: after so many writes every further call fails.
+struct Mortal {
+    inner: Arc<dyn StateStore>,
+    writes_left: AtomicU64,
+}
+
+impl Mortal {
+    fn alive(&self, cost: u64) -> Result<(), StoreError> {
+        let spend = |left: u64| left.checked_sub(cost).filter(|after| cost > 0 || *after > 0);
+        match self.writes_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StoreError::Engine {
+                place: "memory".to_owned(),
+                action: "reached",
+                cause: "the process died".to_owned(),
+            }),
+        }
+    }
+}
+
+impl StateStore for Mortal {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.alive(0)?;
+        self.inner.get(key)
+    }
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        self.alive(1)?;
+        self.inner.write(batch)
+    }
+    fn scan(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
+        self.alive(0)?;
+        self.inner.scan(prefix, visit)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        self.alive(0)?;
+        self.inner.flush()
+    }
+}
+
+/// How one process ends.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// Killed once it has written so often to the store: while accounts fall asleep, before,
+    /// inside or after a checkpoint.
+    DiesAtWrite(u64),
+    /// Killed after this share (in 65,536ths) of the records.
+    DiesAtRecord(u16),
+    /// The input ends there for now; alerts of what is open come out.
+    Ends(u16),
+}
+
+/// How one process works.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    threads: usize,
+    chunk: usize,
+    awake: usize,
+    checkpoint: u64,
+}
+
+impl How {
+    fn options(self) -> RunOptions {
+        RunOptions {
+            threads: self.threads,
+            awake_max: self.awake,
+            checkpoint_records: self.checkpoint,
+            ..RunOptions::default()
+        }
+    }
+}
+
+/// At ease: one thread, nobody sleeps before his time, no checkpoint before the end.
+const CALM: How = How { threads: 1, chunk: 700, awake: 1000, checkpoint: u64::MAX };
+
+fn how() -> impl Strategy<Value = How> {
+    let checkpoint = prop_oneof![Just(1_u64), 20..400_u64, Just(u64::MAX)];
+    (1..4_usize, 1..900_usize, 0..4_usize, checkpoint).prop_map(
+        |(threads, chunk, awake, checkpoint)| How { threads, chunk, awake, checkpoint },
+    )
+}
+
+fn death() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        3 => (0..120_u64).prop_map(Part::DiesAtWrite),
+        1 => any::<u16>().prop_map(Part::DiesAtRecord),
+    ]
+}
+
+fn death_or_end() -> impl Strategy<Value = Part> {
+    prop_oneof![1 => death(), 1 => any::<u16>().prop_map(Part::Ends)]
+}
+
+/// The alert file and every stored value of one run from end to end.
+type Outcome = (Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>);
+
+/// Streams as files merged by time and as a blob layout read by the hour, each with its outcome.
+static STREAMS: LazyLock<[(World, Outcome); 2]> = LazyLock::new(|| {
+    [false, true].map(|by_hour| {
+        let world = World::of_fleet(by_hour);
+        let outcome = play(&world, &[], CALM);
+        assert!(outcome.0.iter().filter(|b| **b == b'\n').count() > 5, "a comparison of nothing");
+        (world, outcome)
+    })
+});
+
+/// Runs process after process over the same data directory, the last one to the end.
+fn play(world: &World, parts: &[(Part, How)], last: How) -> Outcome {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("alerts.jsonl");
+    let store: Arc<dyn StateStore> = Arc::new(MemoryStore::default());
+    for (part, how) in parts {
+        let mut writes_left = u64::MAX;
+        let (records, end) = match *part {
+            Part::DiesAtWrite(writes) => {
+                writes_left = writes;
+                (world.len(), End::InputEnds)
+            }
+            Part::DiesAtRecord(share) => (world.share(share), End::Dies),
+            Part::Ends(share) => (world.share(share), End::InputEnds),
+        };
+        let mortal: Arc<dyn StateStore> =
+            Arc::new(Mortal { inner: Arc::clone(&store), writes_left: writes_left.into() });
+        let played = world.play(&file, mortal, records, end, how.chunk, how.options());
+        if matches!(played, Played::Died) {
+            tear(&file);
+        }
+    }
+    let played =
+        world.play(&file, Arc::clone(&store), world.len(), End::InputEnds, last.chunk, last.options());
+    assert!(matches!(played, Played::Ended));
+    (std::fs::read(&file).unwrap(), stored(store.as_ref()))
+}
+
+/// The beginning of a line that never came to its end.
+fn tear(file: &Path) {
+    let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
+    file.write_all(br#"{"id":"/subscriptions/00/providers/Microsoft.Security/loc"#).unwrap();
+}
+
+/// Everything in a store but the lengths of alert files, which go by their paths.
+fn stored(store: &dyn StateStore) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut entries = BTreeMap::new();
+    let mut take = |key: &[u8], value: &[u8]| {
+        if !key.starts_with(b"s/delivered/") {
+            entries.insert(key.to_vec(), value.to_vec());
+        }
+        true
+    };
+    store.scan(b"", &mut take).unwrap();
+    entries
+}
+
+/// Keys whose values differ or that only one side has, printable.
+fn differing(a: &BTreeMap<Vec<u8>, Vec<u8>>, b: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<String> {
+    let keys: BTreeSet<&Vec<u8>> = a.keys().chain(b.keys()).collect();
+    let odd = keys.into_iter().filter(|key| a.get(*key) != b.get(*key));
+    odd.map(|key| String::from_utf8_lossy(key).into_owned()).collect()
+}
+
+/// Alerts by id, with the highest severity that was printed.
+fn told(file: &[u8]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in std::str::from_utf8(file).unwrap().lines() {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        let of = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let first = told
+            .entry(of(&alert["name"]))
+            .or_default()
+            .insert(of(&alert["properties"]["severity"]));
+        assert!(first, "an alert was printed twice with the same severity: {line}");
+    }
+    told
+}
+
+/// What two runs must agree on when one of them came to an end in between: early verdicts make
+/// the desk remember the lines that it printed, and nobody else anything.
+fn without_desk(stored: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut rest = stored.clone();
+    rest.retain(|key, _| *key != keys::desk() && !key.starts_with(keys::ALERT));
+    rest
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn deaths_change_not_a_byte(
+        by_hour in any::<bool>(),
+        parts in prop::collection::vec((death(), how()), 0..4),
+        last in how(),
+    ) {
+        let (world, expected) = &STREAMS[usize::from(by_hour)];
+        let got = play(world, &parts, last);
+        prop_assert_eq!(differing(&got.1, &expected.1), Vec::<String>::new());
+        prop_assert!(got.0 == expected.0, "the alert file differs");
+    }
+
+    #[test]
+    fn ends_in_between_change_no_model_and_lose_no_alert(
+        by_hour in any::<bool>(),
+        parts in prop::collection::vec((death_or_end(), how()), 1..4),
+        last in how(),
+    ) {
+        let (world, expected) = &STREAMS[usize::from(by_hour)];
+        let got = play(world, &parts, last);
+        let differs = differing(&without_desk(&got.1), &without_desk(&expected.1));
+        prop_assert_eq!(differs, Vec::<String>::new());
+        let (got, expected) = (told(&got.0), told(&expected.0));
+        for (id, severities) in &expected {
+            prop_assert!(got.get(id).is_some_and(|s| s.is_superset(severities)), "{} lost", id);
+        }
+    }
+}
+
+#[test]
+fn the_same_input_again_adds_nothing() {
+    for (world, once) in STREAMS.iter() {
+        let again = play(world, &[(Part::Ends(u16::MAX), CALM), (Part::Ends(u16::MAX), CALM)], CALM);
+        assert_eq!(differing(&again.1, &once.1), Vec::<String>::new());
+        assert!(again.0 == once.0, "the alert file differs");
+    }
+}

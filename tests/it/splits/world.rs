@@ -1,0 +1,169 @@
+//! A simulated fleet's records as a few files, and a process that reads them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+use std::path::Path;
+use std::sync::Arc;
+
+use cosmoguard::account::message::{Context, Published};
+use cosmoguard::alert::formats::Format;
+use cosmoguard::intel::feeds;
+use cosmoguard::intel::view::{IntelView, ListKind};
+use cosmoguard::profile::Profile;
+use cosmoguard::replay::engine::{Observer, RunOptions};
+use cosmoguard::replay::pipeline::{FileNote, Piece, Producer};
+use cosmoguard::replay::session::{Job, run};
+use cosmoguard::replay::summary::Counts;
+use cosmoguard::replay::writer::AlertWriter;
+use cosmoguard::simulate;
+use cosmoguard::source::{Chunk, Progress, RawRecord, RefusedRecord, SourceError};
+use cosmoguard::store::StateStore;
+use cosmoguard::time::{SystemClock, Timestamp};
+
+use crate::simulated::fleet;
+
+/// Files that the records are spread over.
+const FILES: u32 = 3;
+
+struct Record {
+    bytes: Vec<u8>,
+    file: u32,
+    offset: u64,
+    frontier: Option<Timestamp>,
+}
+
+/// How a process comes to its end after the records that it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// There are no more for now.
+    InputEnds,
+    /// It is killed.
+    Dies,
+}
+
+/// What became of a process.
+pub enum Played {
+    Ended,
+    Died,
+}
+
+/// Records in reading order, and the view of addresses that belongs to them.
+pub struct World {
+    records: Arc<Vec<Record>>,
+    intel: Arc<IntelView>,
+}
+
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn progress(&mut self, _: &Counts, _: &Progress, _: Timestamp) {}
+    fn refused(&mut self, _: &str, record: &RefusedRecord) {
+        panic!("a simulated record was refused: {:?}", record.refusal);
+    }
+    fn warning(&mut self, warning: &str) {
+        panic!("{warning}");
+    }
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+impl World {
+    /// Nine days of a small fleet with an attack of each kind. `by_hour`: read like a blob layout,
+    /// where the watermark stands still inside an hour.
+    pub fn of_fleet(by_hour: bool) -> World {
+        let fleet = simulate::plan(fleet(4, 9, 40.0));
+        let list = |name, kind, text: String| {
+            feeds::load_bytes(name, name, kind, text.as_bytes()).unwrap().0
+        };
+        let intel = IntelView::builder()
+            .list(list("tor", ListKind::TorExit, fleet.tor_exits_text()))
+            .list(list("threats", ListKind::Threat, fleet.threat_ips_text()))
+            .build()
+            .unwrap();
+        let mut ends = [0_u64; FILES as usize];
+        let record = |(n, (time, bytes)): (usize, (Timestamp, Vec<u8>))| {
+            let file = n as u32 % FILES;
+            let offset = ends[file as usize];
+            ends[file as usize] += bytes.len() as u64 + 1;
+            let frontier = by_hour.then(|| Timestamp::of_hour(time.hour()));
+            Record { bytes, file, offset, frontier }
+        };
+        let records = simulate::records(&fleet).enumerate().map(record).collect();
+        World { records: Arc::new(records), intel: Arc::new(intel) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// How many records a share, in 65,536ths, is.
+    pub fn share(&self, share: u16) -> usize {
+        (self.records.len() * usize::from(share)).div_ceil(usize::from(u16::MAX))
+    }
+
+    /// One process from its start over the first `count` records, from the first one on as always.
+    pub fn play(
+        &self,
+        alerts: &Path,
+        store: Arc<dyn StateStore>,
+        count: usize,
+        end: End,
+        chunk_records: usize,
+        options: RunOptions,
+    ) -> Played {
+        let Ok(mut writer) = AlertWriter::resume(alerts, Format::Defender, store.as_ref()) else {
+            return Played::Died;
+        };
+        let job = Job {
+            producer: producer(Arc::clone(&self.records), count, end, chunk_records),
+            context: Context {
+                profile: Arc::new(Profile::default()),
+                intel: Arc::clone(&self.intel),
+                published: Published::default(),
+            },
+            store,
+            options,
+            clock: Arc::new(SystemClock::default()),
+        };
+        match run(job, &mut writer, &mut Unwatched) {
+            Ok(_) => Played::Ended,
+            Err(_) => Played::Died,
+        }
+    }
+}
+
+fn notes() -> Vec<FileNote> {
+    let note = |index| FileNote {
+        index,
+        name: format!("file {index}"),
+        identity: Some(u128::from(index) + 77),
+    };
+    (0..FILES).map(note).collect()
+}
+
+fn producer(records: Arc<Vec<Record>>, count: usize, end: End, chunk_records: usize) -> Producer {
+    Box::new(move |deliver| {
+        let mut piece = Piece { files: notes(), ..Piece::default() };
+        for record in &records[..count] {
+            let full = piece.chunk.records.len() >= chunk_records;
+            if full || piece.chunk.frontier != record.frontier {
+                let frontier = record.frontier;
+                let next = Piece { chunk: Chunk { frontier, ..Chunk::default() }, ..Piece::default() };
+                let before = std::mem::replace(&mut piece, next);
+                if !deliver(before) {
+                    return Ok(());
+                }
+            }
+            let (start, len) = (piece.chunk.bytes.len() as u32, record.bytes.len() as u32);
+            piece.chunk.bytes.extend_from_slice(&record.bytes);
+            let (file, offset) = (record.file, record.offset);
+            piece.chunk.records.push(RawRecord { start, len, file, offset });
+        }
+        deliver(piece);
+        match end {
+            // Nothing more is to come that the watermark would have to wait for.
+            End::InputEnds => deliver(Piece::default()),
+            End::Dies => return Err(SourceError::NoPath),
+        };
+        Ok(())
+    })
+}
