@@ -101,7 +101,10 @@ fn later(name: &str) -> Exit {
 fn init_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("COSMOGUARD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
     // A subscriber that is there already (a test's) stays.
     let _ = subscriber.try_init();
 }

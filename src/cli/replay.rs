@@ -23,13 +23,19 @@ use crate::replay::writer::AlertWriter;
 use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
 use crate::store::sources::Sources;
 use crate::store::{StateStore, StoreError};
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
 /// Runs it.
 pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let mut config = common::configuration(args.config.as_deref())?.config;
     if let Some(minutes) = args.lateness {
         config.profile.time.lateness_minutes = minutes;
+    }
+    if let (Some(from), Some(until)) = (args.from, args.until)
+        && from >= until
+    {
+        say("error: --from must lie before --until");
+        return Ok(Exit::Usage);
     }
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -47,6 +53,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         progress: Progress::start(ui, "replay", args.quiet, Arc::clone(&clock)),
         refused: RefusedLog::new(&refused_path),
         interrupted: interrupt_flag(),
+        left_out: 0,
         quiet: args.quiet,
     };
     let job = Job {
@@ -57,7 +64,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
             published: Published::default(),
         },
         store: Arc::clone(&opened.store),
-        options: options(&args, &config),
+        options: options(&args, &config, clock.now()),
         clock,
     };
     let report = session::run(job, &mut writer, &mut watcher)?;
@@ -83,7 +90,14 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     if interrupted {
         bail!("interrupted; what was read until {} is applied", report.watermark);
     }
-    Ok(if refused.total() > 0 { Exit::SomeRefused } else { Exit::Done })
+    let left_out = watcher.left_out;
+    if left_out > 0 && report.counts.records() == 0 {
+        bail!("nothing could be read: {left_out} files are left out; see the warnings above");
+    }
+    if left_out > 0 {
+        say(&format!("warning: {left_out} files could not be read and are left out"));
+    }
+    Ok(if refused.total() > 0 || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
 }
 
 /// Lists in memory: name, kind, text.
@@ -124,7 +138,7 @@ impl Records {
     }
 }
 
-fn options(args: &Replay, config: &Config) -> RunOptions {
+fn options(args: &Replay, config: &Config, now: Timestamp) -> RunOptions {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match (args.threads, config.replay.threads) {
         (Some(threads), _) => usize::from(threads),
@@ -134,6 +148,7 @@ fn options(args: &Replay, config: &Config) -> RunOptions {
     RunOptions {
         from: args.from.unwrap_or(Timestamp::MIN),
         until: args.until.unwrap_or(Timestamp::MAX),
+        not_after: if args.demo { Timestamp::MAX } else { now.plus_ms(2 * DAY_MS) },
         alerts_from: args.alerts_from.unwrap_or(Timestamp::MIN),
         threads,
         awake_max: config.replay.awake_accounts,
@@ -190,11 +205,13 @@ struct Watcher {
     progress: Progress,
     refused: RefusedLog,
     interrupted: Arc<AtomicBool>,
+    left_out: u64,
     quiet: bool,
 }
 
 impl Observer for Watcher {
     fn progress(&mut self, counts: &Counts, progress: &SourceProgress, at: Timestamp) {
+        self.left_out = progress.files_left_out;
         let alerts = summary::alert_letters(counts);
         self.progress.update(
             progress.bytes_read,

@@ -145,6 +145,7 @@ fn records(shown: &Shown<'_>) {
     };
     note(counts.duplicates, "copies");
     note(counts.applied_before, "applied by an earlier run");
+    note(counts.late, "late, which teach little and are judged apart");
     note(counts.outside_span, "outside --from and --until");
     note(counts.other_resources, "of other resources");
     note(counts.raw_query_texts, "query texts kept raw");

@@ -29,6 +29,8 @@ use crate::time::{Clock, DAY_MS, MINUTE_MS, Timestamp};
 
 /// First moment that a record may carry: Azure's first year.
 const OLDEST: Timestamp = Timestamp(1_262_304_000_000);
+/// A record is late when its cell is closed.
+const CELL_MS: i64 = limits::CELL_MINUTES * MINUTE_MS;
 /// Records beyond the blob hour by more than this have a broken clock.
 const FUTURE_MS: i64 = 2 * DAY_MS;
 
@@ -39,6 +41,8 @@ pub struct RunOptions {
     pub from: Timestamp,
     /// Records at or after this are skipped.
     pub until: Timestamp,
+    /// Records at or after this have a broken clock and are refused.
+    pub not_after: Timestamp,
     /// Findings decided before this teach but raise nothing.
     pub alerts_from: Timestamp,
     /// Decoding threads and arbiters.
@@ -57,6 +61,7 @@ impl Default for RunOptions {
         RunOptions {
             from: Timestamp::MIN,
             until: Timestamp::MAX,
+            not_after: Timestamp::MAX,
             alerts_from: Timestamp::MIN,
             threads: 2,
             awake_max: limits::AWAKE_ACCOUNTS_MAX,
@@ -231,6 +236,8 @@ impl Engine {
         let time = located.event.time;
         let (reason, detail) = if time < OLDEST {
             (RefusalReason::BadTime, "the time lies before 2010")
+        } else if time >= self.options.not_after {
+            (RefusalReason::FutureTime, "the time lies more than two days after now")
         } else if frontier.is_some_and(|hour| time.since(hour) > FUTURE_MS) {
             (
                 RefusalReason::FutureTime,
@@ -250,6 +257,7 @@ impl Engine {
     async fn take(&mut self, located: Located, writer: &mut AlertWriter) -> anyhow::Result<()> {
         let Located { event, address, file, offset, len } = located;
         if event.time < self.options.from || event.time >= self.options.until {
+            self.sources.pass(file, offset);
             self.counts.outside_span += 1;
             return Ok(());
         }
@@ -272,6 +280,8 @@ impl Engine {
         self.watermark = observed;
         self.digests.remember(digest);
         self.sources.advance(file, offset);
+        let cell = event.time.millis().div_euclid(CELL_MS) * CELL_MS;
+        self.counts.late += u64::from(Timestamp(cell + CELL_MS) <= watermark);
         self.counts.note_event(&event);
         if let Some(operation) = TenantOperation::of(&event, &address) {
             self.operations.push((operation, watermark));

@@ -4,6 +4,7 @@
 //! whenever the watermark crosses an hour (accounts speak to tenant, fleet and desk only then, in
 //! sorted order), publishes priors and directories at midnights, and writes checkpoints in one
 //! atomic batch. Threads and batch sizes change nothing of what comes out.
+mod alert_file;
 pub mod demo;
 pub mod engine;
 pub mod pipeline;

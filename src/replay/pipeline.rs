@@ -228,8 +228,13 @@ pub fn from_paths(mut reader: Reader) -> Producer {
             let warnings: Vec<String> = reader.warnings().iter().skip(warned).cloned().collect();
             warned += warnings.len();
             if !deliver(Piece { chunk, progress: reader.progress(), files, warnings }) {
-                break;
+                return Ok(());
             }
+        }
+        // What went wrong behind the last chunk, or without any.
+        let warnings = reader.warnings().get(warned..).unwrap_or_default().to_vec();
+        if !warnings.is_empty() {
+            deliver(Piece { progress: reader.progress(), warnings, ..Piece::default() });
         }
         Ok(())
     })

@@ -29,6 +29,8 @@ pub struct Counts {
     pub outside_span: u64,
     /// Records that an earlier run into the same store had applied.
     pub applied_before: u64,
+    /// Records that came when their ten minutes were closed already (also in `events`).
+    pub late: u64,
     /// Query texts whose inner JSON was broken, kept raw.
     pub raw_query_texts: u64,
     /// First and last event time taken in.
@@ -54,6 +56,7 @@ impl Default for Counts {
             duplicates: 0,
             outside_span: 0,
             applied_before: 0,
+            late: 0,
             raw_query_texts: 0,
             span: None,
             account_days: 0,

@@ -1,12 +1,13 @@
 //! Where alert lines go: a file, standard output, or nowhere; and into the store, so that
 //! `explain` finds them.
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::alert_file;
 use crate::alert::Alert;
 use crate::alert::formats::{self, Format};
-use crate::store::{StateStore, StoreError, WriteBatch, keys};
+use crate::store::{StateStore, WriteBatch, keys};
 
 /// Why alerts cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -51,21 +52,23 @@ impl AlertWriter {
         AlertWriter::with(Sink::Stdout, format)
     }
 
-    /// A fresh file: an older alert file is replaced, anything else is left alone.
+    /// A fresh file: an older alert file becomes `….old`, anything else is left alone.
     ///
     /// # Errors
     /// The file holds something else, or cannot be written.
     pub fn create(path: &Path, format: Format) -> Result<AlertWriter, WriterError> {
         let io = |cause| WriterError::Io { path: path.to_owned(), cause };
-        if path.is_file() && !holds_alerts(path).map_err(io)? {
-            return Err(WriterError::NotAlerts(path.to_owned()));
+        if alert_file::holds_lines(path)? {
+            let mut old = path.as_os_str().to_owned();
+            old.push(".old");
+            std::fs::rename(path, &old).map_err(io)?;
         }
-        let file = File::create(path).map_err(io)?;
-        Ok(AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format))
+        AlertWriter::at(path, format, 0)
     }
 
-    /// Goes on with a file that `store` knows the delivered length of: what was written after the
-    /// last checkpoint, a torn line included, is cut off and will be written again.
+    /// Goes on with a file: what was written after the last checkpoint, a torn line included, is
+    /// cut off and will be written again; lines that the store knows as delivered and that the
+    /// file lost at its end are put back; lines that the store knows nothing of stay.
     ///
     /// # Errors
     /// The file holds something else, or cannot be written; the store failed.
@@ -74,37 +77,34 @@ impl AlertWriter {
         format: Format,
         store: &dyn StateStore,
     ) -> anyhow::Result<AlertWriter> {
+        let known = alert_file::next_number(store)?;
         let delivered = store.get(&keys::delivered(path))?;
-        let Some(length) = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes) else {
-            let known = next_number(store)?;
-            let kept = if known == 0 { None } else { lines_long(path, known)? };
-            let Some(length) = kept else {
-                let mut writer = AlertWriter::create(path, format)?;
-                writer.next_number = known;
-                return Ok(writer);
-            };
-            return AlertWriter::go_on(path, format, store, length);
-        };
-        AlertWriter::go_on(path, format, store, length)
+        let delivered = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes);
+        let alert_file::Plan { length, missing } =
+            alert_file::plan(path, format, store, delivered, known)?;
+        let mut writer = AlertWriter::at(path, format, length)?;
+        writer.next_number = known;
+        if let Sink::File(file, _) = &mut writer.sink {
+            for number in missing {
+                let line = store.get(&keys::alert(number))?.unwrap_or_default();
+                file.write_all(line.trim_ascii_end())?;
+                file.write_all(b"\n")?;
+            }
+        }
+        Ok(writer)
     }
 
     /// Cuts the file at `length` and appends to it.
-    fn go_on(
-        path: &Path,
-        format: Format,
-        store: &dyn StateStore,
-        length: u64,
-    ) -> anyhow::Result<AlertWriter> {
+    fn at(path: &Path, format: Format, length: u64) -> Result<AlertWriter, WriterError> {
         let io = |cause| WriterError::Io { path: path.to_owned(), cause };
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io)?;
-        let present = file.metadata().map_err(io)?.len();
-        file.set_len(present.min(length)).map_err(io)?;
+        file.set_len(length).map_err(io)?;
         file.seek(SeekFrom::End(0)).map_err(io)?;
-        let mut writer =
-            AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format);
-        writer.next_number = next_number(store)?;
-        Ok(writer)
+        // So that a file which is new survives a power cut.
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new("."))).and_then(|f| f.sync_all()).map_err(io)?;
+        Ok(AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format))
     }
 
     fn with(sink: Sink, format: Format) -> AlertWriter {
@@ -178,53 +178,4 @@ impl AlertWriter {
     pub fn path(&self) -> Option<&Path> {
         if let Sink::File(_, path) = &self.sink { Some(path) } else { None }
     }
-}
-
-/// Number of the next alert line: one more than the last, so that a lost one in between makes none
-/// be overwritten.
-fn next_number(store: &dyn StateStore) -> Result<u64, StoreError> {
-    let mut next = 0;
-    store.scan(keys::ALERT, &mut |key, _| {
-        let number = key[keys::ALERT.len()..].try_into().map(u64::from_be_bytes);
-        next = number.map_or(next, |n| n.saturating_add(1));
-        true
-    })?;
-    Ok(next)
-}
-
-/// Bytes of the first `lines` lines of a file of alerts, or of all if there are fewer; a torn last
-/// line does not count. `None` if there is no such file.
-///
-/// For a store that came from a snapshot, which knows its alerts and no file: what the file holds
-/// beyond them is raised again.
-fn lines_long(path: &Path, lines: u64) -> anyhow::Result<Option<u64>> {
-    let io = |cause| WriterError::Io { path: path.to_owned(), cause };
-    if !path.is_file() {
-        return Ok(None);
-    }
-    if !holds_alerts(path).map_err(io)? {
-        return Err(WriterError::NotAlerts(path.to_owned()).into());
-    }
-    let mut file = BufReader::new(File::open(path).map_err(io)?);
-    let (mut length, mut line) = (0, Vec::new());
-    for _ in 0..lines {
-        line.clear();
-        file.read_until(b'\n', &mut line).map_err(io)?;
-        if !line.ends_with(b"\n") {
-            break;
-        }
-        length += line.len() as u64;
-    }
-    Ok(Some(length))
-}
-
-/// Empty, or begins like one of our formats.
-fn holds_alerts(path: &Path) -> io::Result<bool> {
-    let mut head = Vec::new();
-    File::open(path)?.take(4096).read_to_end(&mut head)?;
-    let text = String::from_utf8_lossy(&head);
-    let begins = |p: &str| text.starts_with(p);
-    Ok(head.is_empty()
-        || begins("CEF:0|")
-        || (begins("{") && (text.contains("Microsoft.Security") || text.contains("cosmoguard"))))
 }

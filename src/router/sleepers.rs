@@ -30,10 +30,7 @@ impl Sleepers {
 
     /// Moves or drops what an earlier run left staged, calls `known` for each account, and returns
     /// what they still have to do, if that is known.
-    pub fn restore(
-        &mut self,
-        mut known: impl FnMut(AccountId),
-    ) -> Result<Option<Due>, StoreError> {
+    pub fn restore(&mut self, mut known: impl FnMut(AccountId)) -> Result<Option<Due>, StoreError> {
         if self.store.get(&keys::staged_good())?.is_some() {
             self.move_staged()?;
         } else {

@@ -47,6 +47,9 @@ impl Window {
                 let wanted = self.len.saturating_sub(self.at).min(FETCH_BYTES as u64) as usize;
                 self.fetched.resize(wanted, 0);
                 self.fetched_at = self.at;
+                if wanted == 0 {
+                    return Ok(&[]);
+                }
                 let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(self.at))?;
                 file.read_exact(&mut self.fetched)?;

@@ -117,6 +117,8 @@ pub struct Progress {
     pub files_total: u64,
     /// Files opened so far.
     pub files_opened: u64,
+    /// Files that could not be read and were left out.
+    pub files_left_out: u64,
 }
 
 /// How many bytes a file had when it was met before, by [`FileTable::relative_hash`].

@@ -34,6 +34,7 @@ pub(super) struct Opener {
     pub(super) warnings: Warnings,
     read: Arc<AtomicU64>,
     opened: u64,
+    left_out: u64,
     /// Input that was handed over open, in place of file 0.
     given: Option<Input>,
     known_heads: KnownHeads,
@@ -62,6 +63,7 @@ impl Opener {
             }
             Err(error) => {
                 let path = path.display();
+                self.left_out += 1;
                 self.warnings.push(format!("{path} cannot be read and is left out: {error}"));
                 None
             }
@@ -189,7 +191,8 @@ impl Reader {
         let bytes_total = files.entries.iter().map(|entry| entry.size).sum();
         let (warnings, read) = (Warnings::default(), Arc::default());
         let known_heads = KnownHeads::new();
-        let opener = Opener { files, warnings, read, opened: 0, given, known_heads, runs: 0 };
+        let opener =
+            Opener { files, warnings, read, opened: 0, left_out: 0, given, known_heads, runs: 0 };
         let (skipped, spare) = (Skipped::default(), Vec::new());
         Reader {
             opener,
@@ -243,6 +246,7 @@ impl Reader {
             bytes_read: self.opener.read.load(Ordering::Relaxed),
             files_total: self.opener.files.len() as u64,
             files_opened: self.opener.opened,
+            files_left_out: self.opener.left_out,
         }
     }
 

@@ -12,8 +12,10 @@ use super::{StateStore, StoreError, WriteBatch, codec, keys};
 
 /// First bytes that identify a file; a shorter head is a file that was shorter.
 pub const HEAD_BYTES: u32 = 64 << 10;
-/// Longest value of the register, bytes: a path and room.
-const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Stretches that may be passed over in one file.
+const PASSED_MAX: usize = 4096;
+/// Longest value of the register, bytes: a path, or [`PASSED_MAX`] stretches, and room.
+const VALUE_BYTES_MAX: usize = 128 << 10;
 
 /// Who a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,12 +34,69 @@ impl FileKey {
 }
 
 /// A file of the register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Source {
     key: FileKey,
     /// First offset that is not applied yet.
     next: u64,
+    /// Before it, what was passed over because it lay outside of the span that was asked for:
+    /// begin and end, ascending.
+    passed: Vec<(u64, u64)>,
+    /// End of the last record that this run passed over.
+    passed_now: u64,
     changed: bool,
+}
+
+impl Source {
+    fn new(key: FileKey, next: u64, passed: Vec<(u64, u64)>) -> Source {
+        Source { key, next, passed, passed_now: 0, changed: false }
+    }
+
+    /// The stretch passed over that `offset` lies in.
+    fn stretch(&self, offset: u64) -> Option<usize> {
+        let at = self.passed.partition_point(|(_, end)| *end <= offset);
+        self.passed.get(at).filter(|(begin, _)| *begin <= offset).map(|_| at)
+    }
+
+    fn is_applied(&self, offset: u64) -> bool {
+        self.key != FileKey::STDIN && offset < self.next && self.stretch(offset).is_none()
+    }
+
+    fn advance(&mut self, offset: u64) {
+        if self.key == FileKey::STDIN {
+            return;
+        }
+        if offset >= self.next {
+            self.next = offset.saturating_add(1);
+        } else if let Some(at) = self.stretch(offset) {
+            // Records come in order: what lies before this one and was not passed over again is
+            // applied.
+            let (begin, end) = self.passed[at];
+            let left = (begin, offset.min(self.passed_now));
+            let right = (offset.saturating_add(1), end);
+            let rest = [left, right].into_iter().filter(|(begin, end)| begin < end);
+            self.passed.splice(at..=at, rest.collect::<Vec<_>>());
+        }
+        self.changed = true;
+    }
+
+    fn pass(&mut self, offset: u64) {
+        let end = offset.saturating_add(1);
+        if self.key == FileKey::STDIN {
+            return;
+        }
+        self.passed_now = end;
+        if offset < self.next {
+            return;
+        }
+        match self.passed.last_mut() {
+            // Beyond the bound what lies between is applied twice rather than never.
+            Some(last) if last.1 == self.next || self.passed.len() >= PASSED_MAX => last.1 = end,
+            _ => self.passed.push((offset, end)),
+        }
+        self.next = end;
+        self.changed = true;
+    }
 }
 
 /// The register.
@@ -64,7 +123,7 @@ impl Sources {
     ) -> u32 {
         let number = self.recognise(key, as_known).unwrap_or_else(|| {
             let number = self.sources.len() as u32;
-            self.sources.push(Source { key, next: 0, changed: true });
+            self.sources.push(Source { changed: true, ..Source::new(key, 0, Vec::new()) });
             self.names.push((number, name.to_owned()));
             number
         });
@@ -113,17 +172,23 @@ impl Sources {
     /// always new.
     pub fn is_applied(&self, index: u32, offset: u64) -> bool {
         let known = self.number(index).and_then(|number| self.sources.get(number as usize));
-        known.is_some_and(|s| s.key != FileKey::STDIN && offset < s.next)
+        known.is_some_and(|s| s.is_applied(offset))
     }
 
     /// Notes the record at `offset` of file `index` of this run as applied.
     pub fn advance(&mut self, index: u32, offset: u64) {
         let number = self.number(index);
-        if let Some(source) = number.and_then(|n| self.sources.get_mut(n as usize))
-            && source.key != FileKey::STDIN
-        {
-            source.next = source.next.max(offset.saturating_add(1));
-            source.changed = true;
+        if let Some(source) = number.and_then(|n| self.sources.get_mut(n as usize)) {
+            source.advance(offset);
+        }
+    }
+
+    /// Notes that the record at `offset` of file `index` of this run lies outside of the span that
+    /// was asked for: a later run may ask for it.
+    pub fn pass(&mut self, index: u32, offset: u64) {
+        let number = self.number(index);
+        if let Some(source) = number.and_then(|n| self.sources.get_mut(n as usize)) {
+            source.pass(offset);
         }
     }
 
@@ -154,7 +219,8 @@ impl Sources {
         for (number, source) in self.sources.iter_mut().enumerate().filter(|(_, s)| s.changed) {
             let key = keys::source(number as u32);
             let FileKey { path, head_len, head } = source.key;
-            let value = SourceV1 { path, head_len, head, next: source.next };
+            let passed = source.passed.clone();
+            let value = SourceV1 { path, head_len, head, next: source.next, passed };
             let sealed =
                 codec::encode(&value, VALUE_BYTES_MAX).map_err(|cause| damaged(&key, cause))?;
             batch.put(key, sealed);
@@ -200,7 +266,7 @@ impl Sources {
         let number = self.sources.len() as u32;
         self.by_path.insert(key.path, number);
         self.by_head.insert((key.head_len, key.head), number);
-        self.sources.push(Source { key, next: v.next, changed: false });
+        self.sources.push(Source::new(key, v.next, v.passed));
     }
 
     /// Where the file with this number lay when it was first met.
@@ -246,6 +312,36 @@ mod tests {
         assert!(second.is_applied(3, 0) && second.is_applied(3, 100));
         assert!(!second.is_applied(3, 101));
         assert!(!second.is_applied(9, 0), "a file without identity is new");
+    }
+
+    proptest::proptest! {
+        /// Runs over any spans, one after the other, apply each record once.
+        #[test]
+        fn what_was_passed_over_is_applied_by_a_later_run(
+            lens in proptest::collection::vec(1u64..9, 1..40),
+            runs in proptest::collection::vec(proptest::collection::vec(proptest::bool::ANY, 40), 0..5),
+        ) {
+            let mut register = Sources::default();
+            let mut applied = vec![0; lens.len()];
+            let last = vec![true; 40];
+            for wanted in runs.iter().chain([&last]) {
+                register = reopened(&mut register);
+                register.identify(0, key(7, HEAD_BYTES, 1), None, "a.json");
+                let mut offset = 3;
+                for (n, len) in lens.iter().enumerate() {
+                    match (wanted[n], register.is_applied(0, offset)) {
+                        (false, _) => register.pass(0, offset),
+                        (true, true) => {}
+                        (true, false) => {
+                            applied[n] += 1;
+                            register.advance(0, offset);
+                        }
+                    }
+                    offset += len;
+                }
+            }
+            proptest::prop_assert!(applied.iter().all(|n| *n == 1), "{:?}", applied);
+        }
     }
 
     #[test]

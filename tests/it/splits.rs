@@ -96,9 +96,8 @@ const CALM: How = How { threads: 1, chunk: 700, awake: 1000, checkpoint: u64::MA
 
 fn how() -> impl Strategy<Value = How> {
     let checkpoint = prop_oneof![Just(1_u64), 20..400_u64, Just(u64::MAX)];
-    (1..4_usize, 1..900_usize, 0..4_usize, checkpoint).prop_map(
-        |(threads, chunk, awake, checkpoint)| How { threads, chunk, awake, checkpoint },
-    )
+    (1..4_usize, 1..900_usize, 0..4_usize, checkpoint)
+        .prop_map(|(threads, chunk, awake, checkpoint)| How { threads, chunk, awake, checkpoint })
 }
 
 fn death() -> impl Strategy<Value = Part> {
@@ -147,8 +146,14 @@ fn play(world: &World, parts: &[(Part, How)], last: How) -> Outcome {
             tear(&file);
         }
     }
-    let played =
-        world.play(&file, Arc::clone(&store), world.len(), End::InputEnds, last.chunk, last.options());
+    let played = world.play(
+        &file,
+        Arc::clone(&store),
+        world.len(),
+        End::InputEnds,
+        last.chunk,
+        last.options(),
+    );
     assert!(matches!(played, Played::Ended));
     (std::fs::read(&file).unwrap(), stored(store.as_ref()))
 }
@@ -237,7 +242,8 @@ proptest! {
 #[test]
 fn the_same_input_again_adds_nothing() {
     for (world, once) in STREAMS.iter() {
-        let again = play(world, &[(Part::Ends(u16::MAX), CALM), (Part::Ends(u16::MAX), CALM)], CALM);
+        let again =
+            play(world, &[(Part::Ends(u16::MAX), CALM), (Part::Ends(u16::MAX), CALM)], CALM);
         assert_eq!(differing(&again.1, &once.1), Vec::<String>::new());
         assert!(again.0 == once.0, "the alert file differs");
     }

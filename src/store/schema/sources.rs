@@ -12,6 +12,8 @@ pub struct SourceV1 {
     pub head: u128,
     /// First offset not applied.
     pub next: u64,
+    /// Stretches before it that were passed over.
+    pub passed: Vec<(u64, u64)>,
 }
 
 /// Where a file lay when it was first met.
@@ -39,7 +41,8 @@ mod tests {
 
     #[test]
     fn values_are_written_as_ever() {
-        let source = SourceV1 { path: 7, head_len: 65_536, head: 1 << 64, next: 300 };
+        let source =
+            SourceV1 { path: 7, head_len: 65_536, head: 1 << 64, next: 300, passed: vec![(9, 20)] };
         let name = SourceNameV1 { name: "a.json".to_owned() };
         let digests = DigestsV1 { digests: vec![1, 1 << 100] };
         let sealed = [
@@ -51,7 +54,7 @@ mod tests {
         assert_eq!(
             payloads,
             [
-                "07fc00000100fe00000000000000000100000000000000fb2c01",
+                "07fc00000100fe00000000000000000100000000000000fb2c01010914",
                 "06612e6a736f6e",
                 "0201fe00000000000000000000000010000000",
             ]

@@ -147,7 +147,8 @@ fn producer(records: Arc<Vec<Record>>, count: usize, end: End, chunk_records: us
             let full = piece.chunk.records.len() >= chunk_records;
             if full || piece.chunk.frontier != record.frontier {
                 let frontier = record.frontier;
-                let next = Piece { chunk: Chunk { frontier, ..Chunk::default() }, ..Piece::default() };
+                let next =
+                    Piece { chunk: Chunk { frontier, ..Chunk::default() }, ..Piece::default() };
                 let before = std::mem::replace(&mut piece, next);
                 if !deliver(before) {
                     return Ok(());
