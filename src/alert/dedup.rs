@@ -173,6 +173,11 @@ impl DeskState {
         self.stories.values().find(|s| s.id == id).map(|s| s.findings)
     }
 
+    /// The last number seen of an account's own findings.
+    pub fn last_seen(&self, account: &AccountId) -> Option<u64> {
+        self.seen.get(&(Lane::Account, account.clone())).copied()
+    }
+
     fn is_new(&mut self, account: &AccountId, sequence: Sequence) -> bool {
         let Some(number) = sequence.number else { return true };
         let lane = (sequence.lane, account.clone());

@@ -9,10 +9,12 @@ use super::style::{Ui, say, visible};
 use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
 use crate::intel::feeds::{self, FeedStatus};
 use crate::intel::view::{IntelView, ListKind};
+use crate::replay::snapshots::ScheduledSnapshots;
 use crate::snapshot;
 use crate::store::StateStore;
 use crate::store::compact::{self, Compacted};
-use crate::store::ladder::{self, NoSnapshots};
+use crate::store::ladder;
+use crate::store::layout::DataDir;
 use crate::store::sled_store::SledStore;
 use crate::time::{Clock, SystemClock};
 
@@ -120,7 +122,7 @@ pub fn open_store(data_dir: Option<&Path>, ui: Ui) -> anyhow::Result<Opened> {
         .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
     say_found(&snapshot::restore::resume(dir)?);
     let now = SystemClock::default().now();
-    let opened = ladder::open(dir, &mut NoSnapshots, now)?;
+    let opened = ladder::open(dir, &mut ScheduledSnapshots::of(&DataDir::new(dir)), now)?;
     if let Some(report) = &opened.recovery {
         recovery::print(ui, report);
     }

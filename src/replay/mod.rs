@@ -10,5 +10,6 @@ pub mod engine;
 pub mod pipeline;
 pub mod rings;
 pub mod session;
+pub mod snapshots;
 pub mod summary;
 pub mod writer;

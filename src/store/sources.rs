@@ -89,9 +89,10 @@ impl Source {
         if offset < self.next {
             return;
         }
+        let full = self.passed.len() >= PASSED_MAX;
         match self.passed.last_mut() {
             // Beyond the bound what lies between is applied twice rather than never.
-            Some(last) if last.1 == self.next || self.passed.len() >= PASSED_MAX => last.1 = end,
+            Some(last) if last.1 == self.next || full => last.1 = end,
             _ => self.passed.push((offset, end)),
         }
         self.next = end;
@@ -293,11 +294,14 @@ mod tests {
     }
 
     fn reopened(register: &mut Sources) -> Sources {
-        let store = MemoryStore::default();
+        reopened_from(&MemoryStore::default(), register)
+    }
+
+    fn reopened_from(store: &MemoryStore, register: &mut Sources) -> Sources {
         let mut batch = WriteBatch::default();
         register.save(&mut batch).unwrap();
         store.write(batch).unwrap();
-        Sources::load(&store).unwrap()
+        Sources::load(store).unwrap()
     }
 
     #[test]
@@ -321,11 +325,11 @@ mod tests {
             lens in proptest::collection::vec(1u64..9, 1..40),
             runs in proptest::collection::vec(proptest::collection::vec(proptest::bool::ANY, 40), 0..5),
         ) {
-            let mut register = Sources::default();
+            let (store, mut register) = (MemoryStore::default(), Sources::default());
             let mut applied = vec![0; lens.len()];
             let last = vec![true; 40];
             for wanted in runs.iter().chain([&last]) {
-                register = reopened(&mut register);
+                register = reopened_from(&store, &mut register);
                 register.identify(0, key(7, HEAD_BYTES, 1), None, "a.json");
                 let mut offset = 3;
                 for (n, len) in lens.iter().enumerate() {
