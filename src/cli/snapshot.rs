@@ -19,6 +19,8 @@ use crate::alert::words;
 use crate::ids::AccountId;
 use crate::profile::Profile;
 use crate::snapshot::{self, Archive, EXTENSION, Manifest};
+use crate::store::audit;
+use crate::store::layout::DataDir;
 use crate::store::memory::MemoryStore;
 use crate::store::schema::{account, run};
 use crate::time::{Clock, MINUTE_MS, SystemClock};
@@ -72,7 +74,7 @@ fn shown(path: &Path) -> String {
 }
 
 fn list(args: &SnapshotList) -> anyhow::Result<Exit> {
-    let folder = args.place.data_dir.join("snapshots");
+    let folder = DataDir::new(&args.place.data_dir).snapshots();
     let files = snapshots_in(&folder)?;
     if files.is_empty() && !args.json {
         say(&format!(
@@ -238,11 +240,13 @@ fn verify(args: &SnapshotVerify) -> anyhow::Result<Exit> {
 
 fn restore(args: &SnapshotRestore, color: ColorChoice) -> anyhow::Result<Exit> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let mut counter = Counter::start(Ui::stderr(color), "accounts restored", clock);
+    let mut counter = Counter::start(Ui::stderr(color), "accounts restored", Arc::clone(&clock));
     let dir = &args.place.data_dir;
     let done = snapshot::restore(&args.file, dir, args.keep_old, &mut |n| counter.update(n))?;
     counter.finish();
     let m = &done.manifest;
+    let details = json!({"snapshot": args.file, "keep_old": args.keep_old, "created": m.created, "event_time": m.event_time, "accounts": m.accounts});
+    audit::append(&DataDir::new(dir), clock.now(), "snapshot restore", details)?;
     let until = m.event_time().map_or_else(String::new, |at| format!(" until {at}"));
     say(&format!(
         "{} holds {} accounts and {} alerts{until} again; `cosmoguard replay PATH --data-dir {}` goes on from there",

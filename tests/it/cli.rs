@@ -33,7 +33,7 @@ fn wrong_use_says_what_to_do() {
     for (args, code, words) in [
         (&["replay", "nowhere"][..], 1, "cannot read nowhere"),
         (&["serve"], 2, "comes in a later version"),
-        (&["snapshot", "--x"], 2, "comes in a later version"),
+        (&["report", "--x"], 2, "comes in a later version"),
         (&["replay", "--nonsense", "."], 2, "--nonsense"),
         (&["check-config", "--config", "c.toml"], 2, "c.toml:1:1: unknown key `xx`"),
     ] {

@@ -11,5 +11,6 @@ mod scenarios;
 mod shuffles;
 mod simulated;
 mod splits;
+mod snapshots;
 mod state;
 mod support;
