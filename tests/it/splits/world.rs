@@ -16,6 +16,7 @@ use cosmoguard::replay::writer::AlertWriter;
 use cosmoguard::simulate;
 use cosmoguard::source::{Chunk, Progress, RawRecord, RefusedRecord, SourceError};
 use cosmoguard::store::StateStore;
+use cosmoguard::store::sources::FileKey;
 use cosmoguard::time::{SystemClock, Timestamp};
 
 use crate::simulated::fleet;
@@ -135,7 +136,10 @@ fn notes() -> Vec<FileNote> {
     let note = |index| FileNote {
         index,
         name: format!("file {index}"),
-        identity: Some(u128::from(index) + 77),
+        identity: Some((
+            FileKey { path: u128::from(index) + 77, head_len: 1, head: u128::from(index) },
+            None,
+        )),
     };
     (0..FILES).map(note).collect()
 }
