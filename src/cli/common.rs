@@ -155,8 +155,8 @@ fn temporary_store() -> anyhow::Result<Opened> {
 
 /// Opens a store that must exist, for reading: damage is reported and left as it is.
 pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
-    let restored = snapshot::restore::is_pending(data_dir);
-    if !restored && !data_dir.join("state").is_dir() {
+    say_found(&snapshot::restore::resume(data_dir)?);
+    if !data_dir.join("state").is_dir() {
         bail!(
             "no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`",
             data_dir.display(),

@@ -149,7 +149,7 @@ impl Archive {
     ///
     /// # Errors
     /// The entry is damaged or cannot be read.
-    pub fn rings(&mut self, id: &AccountId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SnapshotError> {
+    pub fn rings(&mut self, id: &AccountId) -> Result<Values, SnapshotError> {
         let prefix = keys::rings(id);
         let start = prefix.split(|b| *b == 0).next().unwrap_or_default();
         let Some(name) = names::rings(start) else { return Ok(Vec::new()) };
@@ -331,7 +331,7 @@ impl Archive {
 }
 
 /// Keys and values of a store.
-pub(super) type Values = Vec<(Vec<u8>, Vec<u8>)>;
+pub type Values = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Most bytes of an entry that is read whole.
 pub(super) fn most_bytes(entry: &Entry) -> u64 {

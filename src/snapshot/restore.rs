@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Manifest, SnapshotError, check, files};
+use crate::store::lock::DirLock;
 use crate::store::sled_store::{self, SledStore};
 use crate::store::{StateStore, WriteBatch, keys};
 
@@ -72,6 +73,7 @@ pub fn restore(
     let mut archive = Archive::open(file)?;
     check::verify_open(&mut archive)?;
     std::fs::create_dir_all(dir).map_err(SnapshotError::io(dir, "made"))?;
+    let _lock = DirLock::take(dir)?;
     let _held = sled_store::hold(&dir.join(STATE))?;
     resume_held(dir)?;
     let place = Place::new(dir);
@@ -95,16 +97,12 @@ pub fn restore(
 pub fn resume(dir: &Path) -> Result<Found, SnapshotError> {
     let place = Place::new(dir);
     if place.path(JOURNAL).exists() {
+        let _lock = DirLock::take(dir)?;
         let _held = sled_store::hold(&dir.join(STATE))?;
         return resume_held(dir);
     }
     let remains = place.restoring(STATE);
     Ok(if remains.exists() { Found::Remains(remains) } else { Found::Nothing })
-}
-
-/// A restore into `dir` was interrupted and waits for [`resume`].
-pub fn is_pending(dir: &Path) -> bool {
-    dir.join(JOURNAL).exists()
 }
 
 fn resume_held(dir: &Path) -> Result<Found, SnapshotError> {

@@ -244,7 +244,6 @@ fn every_later_subcommand_says_so() {
     let dir = dir();
     for later in [
         "serve",
-        "snapshot",
         "evidence",
         "report",
         "evaluate",

@@ -3,13 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use cosmoguard::account::message::{Context, Published};
 use cosmoguard::account::model::AccountModel;
 use cosmoguard::ids::{AccountId, Cloud};
-use cosmoguard::intel::view::IntelView;
-use cosmoguard::profile::Profile;
 use cosmoguard::replay::engine::RunOptions;
 use cosmoguard::snapshot::{self, About, Archive, IntelVersion};
 use cosmoguard::store::memory::MemoryStore;
@@ -110,31 +107,20 @@ fn put(store: &dyn StateStore, entries: &[(&[u8], &[u8])]) {
 }
 
 fn sealed(name: &str) -> (Vec<u8>, Vec<u8>) {
-    let id = AccountId::new(name, Cloud::Public);
+    let id = AccountId::parse(name);
     (keys::account(&id), account::seal(&AccountModel::new(id)).unwrap())
-}
-
-/// The same account's model a little later.
-fn later(name: &str) -> Vec<u8> {
-    let mut model = AccountModel::new(AccountId::new(name, Cloud::Public));
-    let cx = Context {
-        profile: Arc::new(Profile::default()),
-        intel: Arc::new(IntelView::builder().build().unwrap()),
-        published: Published::default(),
-    };
-    model.tick(Timestamp(1_790_000_000_000), &cx);
-    account::seal(&model).unwrap()
 }
 
 #[test]
 fn what_was_staged_counts_if_it_belongs_to_the_checkpoint() {
-    let (key, old) = sealed("a");
-    let new = later("a");
+    let (key, new) = FLEET.accounts().pop_first().unwrap();
+    let name = std::str::from_utf8(&key[keys::ACCOUNT.len()..]).unwrap();
+    let (id, (_, old)) = (AccountId::parse(name), sealed(name));
     let (_, other) = sealed("b");
     assert_ne!(old, new);
     for good in [true, false] {
         let store = MemoryStore::default();
-        put(&store, &[(&key, &old), (b"w/public/a", &new), (b"w/public/b", &other)]);
+        put(&store, &[(&key, &old), (&keys::staged(&id), &new), (b"w/public/b", &other)]);
         put(&store, &[(b"s/delivered/x", b"8 bytes.")]);
         if good {
             put(&store, &[(&keys::staged_good(), b"")]);

@@ -16,7 +16,7 @@ use cosmoguard::replay::writer::AlertWriter;
 use cosmoguard::simulate;
 use cosmoguard::source::{Chunk, Progress, RawRecord, RefusedRecord, SourceError};
 use cosmoguard::store::StateStore;
-use cosmoguard::store::sources::FileKey;
+use cosmoguard::store::sources::{FileKey, HEAD_BYTES};
 use cosmoguard::time::{SystemClock, Timestamp};
 
 use crate::simulated::fleet;
@@ -132,14 +132,17 @@ impl World {
     }
 }
 
+/// Who the file is: each has a path and first bytes of its own.
+fn key(index: u32) -> FileKey {
+    let path = u128::from(index) + 77;
+    FileKey { path, head_len: HEAD_BYTES, head: path }
+}
+
 fn notes() -> Vec<FileNote> {
     let note = |index| FileNote {
         index,
         name: format!("file {index}"),
-        identity: Some((
-            FileKey { path: u128::from(index) + 77, head_len: 1, head: u128::from(index) },
-            None,
-        )),
+        identity: Some((key(index), None)),
     };
     (0..FILES).map(note).collect()
 }
