@@ -93,7 +93,7 @@ fn killed_after(dir: &Path, data_dir: &str, moment: Duration) -> bool {
 
 /// A line of which only a part reached the disk.
 fn tear(file: &Path, draw: &mut ChaCha8Rng) {
-    if draw.next_u32() % 2 == 0 && file.exists() {
+    if draw.next_u32().is_multiple_of(2) && file.exists() {
         let line = br#"{"id":"/subscriptions/00/providers/Microsoft.Security/locations/we"#;
         let length = 1 + draw.next_u32() as usize % line.len();
         let mut file = OpenOptions::new().append(true).open(file).expect("it opens");

@@ -17,6 +17,7 @@ use cosmoguard::store::schema::account;
 use cosmoguard::store::{StateStore, WriteBatch, keys};
 use cosmoguard::time::Timestamp;
 
+use crate::actors::doubles::event;
 use crate::simulated::{Ran, fleet, run_fleet};
 
 mod commands;
@@ -122,7 +123,7 @@ fn later(name: &str) -> Vec<u8> {
         intel: Arc::new(IntelView::builder().build().unwrap()),
         published: Published::default(),
     };
-    model.tick(Timestamp(1_790_000_000_000), &cx);
+    model.apply(&[event(name, 1, Timestamp(1_790_000_000_000))], &cx);
     account::seal(&model).unwrap()
 }
 
