@@ -91,6 +91,13 @@ impl AlertWriter {
                 file.write_all(b"\n")?;
             }
         }
+        // Before the first line: what a run writes that dies before its first checkpoint is cut off
+        // like what comes after any other.
+        let mut batch = WriteBatch::default();
+        writer.sync()?;
+        writer.save(&mut batch);
+        store.write(batch)?;
+        store.flush()?;
         Ok(writer)
     }
 

@@ -1,7 +1,7 @@
 //! The actors together: a slow one holds the rest back instead of filling memory, a panicking one
 //! loses nothing and disturbs nobody, sleep changes nothing, and everyone talks in sorted order.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
-mod doubles;
+pub mod doubles;
 mod order;
 mod panics;
 mod sleep;

@@ -6,6 +6,7 @@ mod budget;
 mod cli;
 mod determinism;
 mod golden_state;
+mod kill;
 mod ladder;
 mod scenarios;
 mod shuffles;

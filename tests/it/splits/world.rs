@@ -21,14 +21,37 @@ use cosmoguard::time::{SystemClock, Timestamp};
 
 use crate::simulated::fleet;
 
-/// Files that the records are spread over.
+/// Files that the records are spread over, and one of copies.
 const FILES: u32 = 3;
+/// One record in so many comes twice, the second time right after the first and in another file.
+/// (Much later it would depend on the watermark whether it is still recognised, and the watermark
+/// on whether the input came to an end in between.)
+const COPIED: usize = 5;
 
+#[derive(Clone)]
 struct Record {
+    time: Timestamp,
     bytes: Vec<u8>,
     file: u32,
     offset: u64,
     frontier: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Stream {
+    by_hour: bool,
+    ends: [u64; FILES as usize + 1],
+    records: Vec<Record>,
+}
+
+impl Stream {
+    fn push(&mut self, file: u32, time: Timestamp, bytes: Vec<u8>) {
+        let end = &mut self.ends[file as usize];
+        let offset = *end;
+        *end += bytes.len() as u64 + 1;
+        let frontier = self.by_hour.then(|| Timestamp::of_hour(time.hour()));
+        self.records.push(Record { time, bytes, file, offset, frontier });
+    }
 }
 
 /// How a process comes to its end after the records that it is given.
@@ -80,16 +103,22 @@ impl World {
             .list(list("threats", ListKind::Threat, fleet.threat_ips_text()))
             .build()
             .unwrap();
-        let mut ends = [0_u64; FILES as usize];
-        let record = |(n, (time, bytes)): (usize, (Timestamp, Vec<u8>))| {
-            let file = n as u32 % FILES;
-            let offset = ends[file as usize];
-            ends[file as usize] += bytes.len() as u64 + 1;
-            let frontier = by_hour.then(|| Timestamp::of_hour(time.hour()));
-            Record { bytes, file, offset, frontier }
-        };
-        let records = simulate::records(&fleet).enumerate().map(record).collect();
-        World { records: Arc::new(records), intel: Arc::new(intel) }
+        let mut stream = Stream { by_hour, ..Stream::default() };
+        for (n, (time, bytes)) in simulate::records(&fleet).enumerate() {
+            if n % COPIED == 0 {
+                stream.push(FILES, time, bytes.clone());
+            }
+            stream.push(n as u32 % FILES, time, bytes);
+        }
+        let records = Arc::new(stream.records);
+        World { records, intel: Arc::new(intel) }
+    }
+
+    /// The same records, but that the stream breaks off right after `moment`.
+    pub fn until(&self, moment: Timestamp) -> World {
+        let count = self.records.iter().position(|record| record.time > moment);
+        let kept = self.records[..count.unwrap_or(self.len())].iter().cloned().collect();
+        World { records: Arc::new(kept), intel: Arc::clone(&self.intel) }
     }
 
     pub fn len(&self) -> usize {
@@ -132,10 +161,9 @@ impl World {
     }
 }
 
-/// Who the file is: each has a path and first bytes of its own.
 fn key(index: u32) -> FileKey {
-    let path = u128::from(index) + 77;
-    FileKey { path, head_len: HEAD_BYTES, head: path }
+    let of = u128::from(index);
+    FileKey { path: of + 77, head_len: HEAD_BYTES, head: of + 770 }
 }
 
 fn notes() -> Vec<FileNote> {
@@ -144,7 +172,7 @@ fn notes() -> Vec<FileNote> {
         name: format!("file {index}"),
         identity: Some((key(index), None)),
     };
-    (0..FILES).map(note).collect()
+    (0..=FILES).map(note).collect()
 }
 
 fn producer(records: Arc<Vec<Record>>, count: usize, end: End, chunk_records: usize) -> Producer {
