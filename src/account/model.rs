@@ -101,8 +101,7 @@ impl AccountModel {
         events: impl IntoIterator<Item = &'a Routed>,
         cx: &Context,
     ) -> Outcome {
-        let mut out = Outcome::default();
-        out.idle = true;
+        let mut out = Outcome { idle: true, ..Outcome::default() };
         for routed in events {
             out.idle = false;
             if routed.watermark > self.watermark {

@@ -31,10 +31,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     if let Some(minutes) = args.lateness {
         config.profile.time.lateness_minutes = minutes;
     }
-    if let (Some(from), Some(until)) = (args.from, args.until)
-        && from >= until
-    {
-        say("error: --from must lie before --until");
+    if !span_is_sound(&args) {
         return Ok(Exit::Usage);
     }
     let ui = Ui::stderr(color);
@@ -98,6 +95,15 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         say(&format!("warning: {left_out} files could not be read and are left out"));
     }
     Ok(if refused.total() > 0 || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
+}
+
+/// Says so if the span asked for is empty.
+fn span_is_sound(args: &Replay) -> bool {
+    let empty = args.from.zip(args.until).is_some_and(|(from, until)| from >= until);
+    if empty {
+        say("error: --from must lie before --until");
+    }
+    !empty
 }
 
 /// Lists in memory: name, kind, text.

@@ -133,6 +133,7 @@ pub fn open_sound(dir: &Path) -> Result<Opened, StoreError> {
 }
 
 /// What a look into a directory shows.
+#[allow(clippy::large_enum_variant, reason = "one is made an opening")]
 enum Look {
     /// It opens and can be read to the end.
     Opens(SledStore, Judgement),

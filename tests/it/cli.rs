@@ -209,7 +209,7 @@ fn files_that_cannot_be_read_are_named_and_the_rest_is_read() {
         input.write_all(b"\",")?;
         input.write_all(&everyday("shop", 2)[1..])
     });
-    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
     for name in ["gone.json", "vanishes.json"] {
         let warned = |line: &str| line.contains(name) && line.contains("is left out");
         assert!(ran.err.lines().any(warned), "{name}: {}", ran.err);

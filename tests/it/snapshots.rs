@@ -14,7 +14,6 @@ use cosmoguard::store::schema::account;
 use cosmoguard::store::{StateStore, WriteBatch, keys};
 use cosmoguard::time::Timestamp;
 
-use crate::actors::doubles::event;
 use crate::simulated::{Ran, fleet, run_fleet};
 
 mod commands;
@@ -110,18 +109,6 @@ fn put(store: &dyn StateStore, entries: &[(&[u8], &[u8])]) {
 fn sealed(name: &str) -> (Vec<u8>, Vec<u8>) {
     let id = AccountId::parse(name);
     (keys::account(&id), account::seal(&AccountModel::new(id)).unwrap())
-}
-
-/// The same account's model a little later.
-fn later(name: &str) -> Vec<u8> {
-    let mut model = AccountModel::new(AccountId::new(name, Cloud::Public));
-    let cx = Context {
-        profile: Arc::new(Profile::default()),
-        intel: Arc::new(IntelView::builder().build().unwrap()),
-        published: Published::default(),
-    };
-    model.apply(&[event(name, 1, Timestamp(1_790_000_000_000))], &cx);
-    account::seal(&model).unwrap()
 }
 
 #[test]

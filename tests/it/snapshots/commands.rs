@@ -28,7 +28,9 @@ fn replay(dir: &Path, data: &str, more: &[&str]) {
     good(dir, &[&["replay", "logs", "--data-dir", data, "--quiet"], more].concat());
 }
 
-fn outcome(dir: &Path, data: &str) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>) {
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn outcome(dir: &Path, data: &str) -> (Entries, Vec<u8>) {
     let data = dir.join(data);
     (checkpoints(&data), std::fs::read(data.join("alerts.jsonl")).unwrap())
 }

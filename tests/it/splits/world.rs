@@ -117,7 +117,7 @@ impl World {
     /// The same records, but that the stream breaks off right after `moment`.
     pub fn until(&self, moment: Timestamp) -> World {
         let count = self.records.iter().position(|record| record.time > moment);
-        let kept = self.records[..count.unwrap_or(self.len())].iter().cloned().collect();
+        let kept = self.records[..count.unwrap_or(self.len())].to_vec();
         World { records: Arc::new(kept), intel: Arc::clone(&self.intel) }
     }
 
