@@ -33,6 +33,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     };
     run(&["simulate", "--seed", "3", "--accounts", "4", "--days", "36", "--rate", "60", "logs"]);
     run(&[&replay("d")[..], &["--until", "2026-10-03T13:20Z"]].concat());
+    fs::create_dir(dir.path().join("d/snapshots")).unwrap();
     run(&["snapshot", "create", "d/snapshots/early.cgsnap", "--data-dir", "d"]);
     run(&replay("d"));
     let alerts = essence(&dir.path().join("d"));
