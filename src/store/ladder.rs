@@ -94,13 +94,13 @@ pub fn open(
             if judgement.uncounted {
                 store.recount()?;
             }
-            (store, None)
+            (*store, None)
         }
         Look::Opens(store, judgement) if is_kept(&store, &judgement, snapshots)? => {
             let mut report = Recovery::new(now, Vec::new());
             mend(dir, &store, &judgement, snapshots, &mut report)?;
             report.append(dir).map_err(|e| StoreError::at(dir, "written", &e))?;
-            (store, Some(report))
+            (*store, Some(report))
         }
         beyond => {
             let mut climb = Climb::new(dir, snapshots, now);
@@ -124,7 +124,7 @@ pub fn open_sound(dir: &Path) -> Result<Opened, StoreError> {
     swap::settle(dir).map_err(|e| StoreError::at(dir, "opened", &e))?;
     let wrong = match look(&swap::state(dir), Depth::Checksums)? {
         Look::Opens(store, judgement) if judgement.is_sound() => {
-            return Ok(Opened { store: Arc::new(store), recovery: None, lock });
+            return Ok(Opened { store: Arc::new(*store), recovery: None, lock });
         }
         Look::Opens(_, judgement) => words(&judgement).join("; "),
         Look::Damaged(cause) => cause,
@@ -135,7 +135,7 @@ pub fn open_sound(dir: &Path) -> Result<Opened, StoreError> {
 /// What a look into a directory shows.
 enum Look {
     /// It opens and can be read to the end.
-    Opens(SledStore, Judgement),
+    Opens(Box<SledStore>, Judgement),
     /// It does not.
     Damaged(String),
 }
@@ -156,7 +156,7 @@ fn look(state: &Path, depth: Depth) -> Result<Look, StoreError> {
             {
                 judgement.whole = Some(cause.to_string());
             }
-            Ok(Look::Opens(store, judgement))
+            Ok(Look::Opens(Box::new(store), judgement))
         }
         Err(StoreError::DamagedFiles { cause, .. }) => Ok(Look::Damaged(cause)),
         Err(other) => Err(other),
@@ -333,7 +333,7 @@ impl<'a> Climb<'a> {
                     mend(self.dir, &store, &judgement, self.snapshots, &mut self.report)?;
                 }
                 self.say()?;
-                Ok(Some(store))
+                Ok(Some(*store))
             }
             Ok(look) => {
                 self.give_up(look);

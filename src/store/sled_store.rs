@@ -181,15 +181,17 @@ fn failed(place: &str, action: &'static str, error: sled::Error) -> StoreError {
     let place = place.to_owned();
     match &error {
         sled::Error::Io(e) if lock_is_held(e) => StoreError::InUse { place },
-        sled::Error::Io(e) if is_full(e) => StoreError::NoRoom { place, cause: e.to_string() },
+        sled::Error::Io(e) if is_full(e) => StoreError::NoRoom { place, cause: full_words(e) },
         sled::Error::Io(e) if e.raw_os_error().is_some() => {
             StoreError::Engine { place, action, cause: e.to_string() }
         }
         // The rest is the engine's own judgement of what it read: lengths, checksums, settings.
-        sled::Error::Io(_)
-        | sled::Error::Corruption { .. }
-        | sled::Error::ReportableBug(_)
-        | sled::Error::Unsupported(_) => {
+        sled::Error::Corruption { .. } => StoreError::DamagedFiles {
+            place,
+            cause: "the database's files do not fit together, or a checksum in them does not match"
+                .to_owned(),
+        },
+        sled::Error::Io(_) | sled::Error::ReportableBug(_) | sled::Error::Unsupported(_) => {
             StoreError::DamagedFiles { place, cause: error.to_string().chars().take(160).collect() }
         }
         _ => StoreError::Engine { place, action, cause: error.to_string() },
@@ -232,12 +234,21 @@ fn lock_is_held(e: &std::io::Error) -> bool {
     e.kind() == std::io::ErrorKind::WouldBlock || e.to_string().contains("could not acquire lock")
 }
 
+/// sled hands some errors on in the words of its debugger.
+fn full_words(e: &std::io::Error) -> String {
+    let known = ["File too large", "No space left on device", "Disk quota exceeded"];
+    let text = e.to_string();
+    known.into_iter().find(|words| text.contains(words)).map_or(text.clone(), str::to_lowercase)
+}
+
 /// The disk, the quota or the limit on a file's size leaves no room.
 fn is_full(e: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     // sled hands some errors on as text only.
     matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded)
-        || ["File too large", "No space left"].iter().any(|words| e.to_string().contains(words))
+        || ["File too large", "No space left", "quota exceeded"]
+            .iter()
+            .any(|words| e.to_string().contains(words))
 }
 
 impl StateStore for SledStore {

@@ -18,6 +18,8 @@ use serde_json::Value;
 
 use super::support::{Ran, cli};
 
+mod compaction;
+
 /// Logs, and the data directory of a run over them that was not harmed: it has a snapshot of two
 /// thirds of the way.
 struct Scene {

@@ -10,7 +10,7 @@ mod ladder;
 mod scenarios;
 mod shuffles;
 mod simulated;
-mod splits;
 mod snapshots;
+mod splits;
 mod state;
 mod support;
