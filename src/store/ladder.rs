@@ -362,8 +362,8 @@ impl<'a> Climb<'a> {
         if !judgement.is_sound() {
             return Ok(Err(words(&judgement).join("; ")));
         }
-        let reaches = Some(run::summary(&store)?.watermark);
-        repair::name_all(&store, &self.named, reaches, &mut self.report)?;
+        let reaches = Some(run::summary(store.as_ref())?.watermark);
+        repair::name_all(store.as_ref(), &self.named, reaches, &mut self.report)?;
         self.report.rung = Rung::Snapshot { name: candidate.name.clone() };
         self.report.reaches = reaches;
         drop(store);
