@@ -62,8 +62,7 @@ fn rewrite(store: &SledStore, dir: &Path) -> Result<(), StoreError> {
         batch.put(key.to_vec(), value.to_vec());
         if bytes >= limits::COMPACT_BATCH_BYTES {
             bytes = 0;
-            let written = new.write(std::mem::take(&mut batch)).and_then(|()| new.flush());
-            failed = written.err();
+            failed = new.fill(std::mem::take(&mut batch)).err();
         }
         failed.is_none()
     })?;

@@ -148,6 +148,46 @@ impl SledStore {
         }
     }
 
+    /// What the engine is to do, and the census once it has.
+    fn counted(
+        &self,
+        batch: WriteBatch,
+        census: &Census,
+    ) -> Result<(sled::Batch, Census), StoreError> {
+        let entries: BTreeMap<_, _> = batch.entries.into_iter().collect();
+        let mut next = *census;
+        let mut inner = sled::Batch::default();
+        for (key, value) in entries.into_iter().filter(|(key, _)| key != keys::CENSUS) {
+            // The page is read for the write anyway.
+            if let Some(old) = self.ask("read", |db| db.get(&key))? {
+                next.remove(&key, &old);
+            }
+            match value {
+                Some(value) => {
+                    next.add(&key, &value);
+                    inner.insert(key, value);
+                }
+                None => inner.remove(key),
+            }
+        }
+        next.writes += 1;
+        Ok((inner, next))
+    }
+
+    /// Writes and flushes a batch without its census, which the next [`StateStore::write`] brings: for
+    /// filling a store that nobody opens before that. One more page a batch makes the
+    /// files a third larger.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn fill(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut census = self.lock();
+        let (inner, next) = self.counted(batch, &census)?;
+        self.ask("written", |db| db.apply_batch(inner).and_then(|()| db.flush()))?;
+        *census = next;
+        Ok(())
+    }
+
     fn apply(&self, mut batch: sled::Batch, census: &Census) -> Result<(), StoreError> {
         let sealed = census.seal().map_err(|cause| StoreError::Damaged {
             key: String::from_utf8_lossy(keys::CENSUS).into_owned(),
@@ -256,24 +296,8 @@ impl StateStore for SledStore {
         Ok(self.ask("read", |db| db.get(key))?.map(|v| v.to_vec()))
     }
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let entries: BTreeMap<_, _> = batch.entries.into_iter().collect();
         let mut census = self.lock();
-        let mut next = *census;
-        let mut inner = sled::Batch::default();
-        for (key, value) in entries.into_iter().filter(|(key, _)| key != keys::CENSUS) {
-            // The page is read for the write anyway.
-            if let Some(old) = self.ask("read", |db| db.get(&key))? {
-                next.remove(&key, &old);
-            }
-            match value {
-                Some(value) => {
-                    next.add(&key, &value);
-                    inner.insert(key, value);
-                }
-                None => inner.remove(key),
-            }
-        }
-        next.writes += 1;
+        let (inner, next) = self.counted(batch, &census)?;
         self.apply(inner, &next)?;
         *census = next;
         Ok(())
