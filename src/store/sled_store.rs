@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::census::Census;
 use super::mark::Mark;
-use super::{StateStore, StoreError, Visit, WriteBatch, keys, quiet};
+use super::{StateStore, StoreError, Visit, WriteBatch, keys, lock, quiet};
 
 /// Page cache, bytes. Working sets are models of awake accounts, which live in the actors; the
 /// cache only serves wake-ups.
@@ -51,6 +51,10 @@ impl SledStore {
     /// The directory cannot be used, is held by another process, or is damaged (sled panics on
     /// some damage; the panic is caught and reported).
     pub fn open(dir: &Path) -> Result<SledStore, StoreError> {
+        lock::patiently(|| SledStore::try_open(dir))
+    }
+
+    fn try_open(dir: &Path) -> Result<SledStore, StoreError> {
         let place = dir.display().to_string();
         let config = sled::Config::default()
             .path(dir)
@@ -250,6 +254,10 @@ pub struct Held {
 /// # Errors
 /// Another process has it open, or the file system refused.
 pub fn hold(dir: &Path) -> Result<Held, StoreError> {
+    lock::patiently(|| try_hold(dir))
+}
+
+fn try_hold(dir: &Path) -> Result<Held, StoreError> {
     let place = dir.display().to_string();
     let engine = |cause: std::io::Error| StoreError::Engine {
         place: place.clone(),
