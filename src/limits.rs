@@ -98,6 +98,6 @@ pub const TICK_MS: i64 = 3_600_000;
 pub const COMPACT_DISK_PER_LIVE: u64 = 2;
 /// Files smaller than this are left alone, bytes: the database's own least size is of this order.
 pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
-/// Bytes written at a time while state is rewritten: what it costs in memory, with the database's
-/// own cache.
-pub const COMPACT_BATCH_BYTES: usize = 4 << 20;
+/// Bytes written between two flushes while state is rewritten. The database packs what is flushed
+/// together: 10 MB take 1.8 times their size at this, 2.6 times at 4 MiB without a flush between.
+pub const COMPACT_BATCH_BYTES: usize = 256 << 10;

@@ -163,5 +163,7 @@ pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
             data_dir.display()
         );
     }
+    // A restore that was begun is finished whoever comes next: until then there are two states.
+    say_found(&snapshot::restore::resume(data_dir)?);
     Ok(Opened::of(data_dir, ladder::open_sound(data_dir)?))
 }

@@ -97,10 +97,11 @@ fn later(name: &str) -> Exit {
     Exit::Usage
 }
 
-/// Log lines go to standard error, warnings and up unless `COSMOGUARD_LOG` says otherwise.
+/// Log lines go to standard error, warnings and up unless `COSMOGUARD_LOG` says otherwise. The
+/// database's own are left out: what it meets is told in our words.
 fn init_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("COSMOGUARD_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,sled=off"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

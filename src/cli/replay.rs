@@ -79,11 +79,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         };
         summary::print(ui, &shown, opened.store.as_ref())?;
     }
-    if let Some(compacted) = opened.close()?
-        && !args.quiet
-    {
-        say(&summary::compacted(&compacted));
-    }
+    close(opened, args.quiet);
     if interrupted {
         bail!("interrupted; what was read until {} is applied", report.watermark);
     }
@@ -104,6 +100,19 @@ fn span_is_sound(args: &Replay) -> bool {
         say("error: --from must lie before --until");
     }
     !empty
+}
+
+/// Closes the store, and gives back what its files take too much. The run is done and kept whether
+/// that succeeds or not.
+fn close(opened: Opened, quiet: bool) {
+    match opened.close() {
+        Ok(Some(compacted)) if !quiet => say(&summary::compacted(&compacted)),
+        Ok(_) => {}
+        Err(cause) => say(&format!(
+            "warning: the state could not be written anew, and stays as large as it is: {}",
+            visible(&format!("{cause:#}"))
+        )),
+    }
 }
 
 /// Lists in memory: name, kind, text.

@@ -52,7 +52,7 @@ pub fn close(dir: &Path, opened: Opened) -> Result<Option<Compacted>, StoreError
     Ok(Some(Compacted { live, before, after }))
 }
 
-/// Writes everything in `store` into a new one in `dir`, a few megabytes at a time, and compares.
+/// Writes everything in `store` into a new one in `dir`, a little at a time, and compares.
 fn rewrite(store: &SledStore, dir: &Path) -> Result<(), StoreError> {
     let new = SledStore::open(dir)?;
     let (mut batch, mut bytes) = (WriteBatch::default(), 0);
@@ -62,7 +62,7 @@ fn rewrite(store: &SledStore, dir: &Path) -> Result<(), StoreError> {
         batch.put(key.to_vec(), value.to_vec());
         if bytes >= limits::COMPACT_BATCH_BYTES {
             bytes = 0;
-            failed = new.write(std::mem::take(&mut batch)).err();
+            failed = new.fill(std::mem::take(&mut batch)).err();
         }
         failed.is_none()
     })?;

@@ -104,3 +104,17 @@ pub fn ring(id: &AccountId, day: i64) -> Vec<u8> {
 pub fn rings(id: &AccountId) -> Vec<u8> {
     [RING, id.key().as_bytes(), b"\0"].concat()
 }
+/// One key of every kind of sealed value that is no account: for tests of the decoder.
+pub fn of_every_kind() -> Vec<Vec<u8>> {
+    vec![
+        desk(),
+        tenant(),
+        fleet(),
+        positions(),
+        priors(1),
+        directory(1),
+        source(0),
+        source_name(0),
+        digests(1, 0),
+    ]
+}

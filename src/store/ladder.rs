@@ -94,13 +94,13 @@ pub fn open(
             if judgement.uncounted {
                 store.recount()?;
             }
-            (store, None)
+            (*store, None)
         }
         Look::Opens(store, judgement) if is_kept(&store, &judgement, snapshots)? => {
             let mut report = Recovery::new(now, Vec::new());
             mend(dir, &store, &judgement, snapshots, &mut report)?;
             report.append(dir).map_err(|e| StoreError::at(dir, "written", &e))?;
-            (store, Some(report))
+            (*store, Some(report))
         }
         beyond => {
             let mut climb = Climb::new(dir, snapshots, now);
@@ -124,7 +124,7 @@ pub fn open_sound(dir: &Path) -> Result<Opened, StoreError> {
     swap::settle(dir).map_err(|e| StoreError::at(dir, "opened", &e))?;
     let wrong = match look(&swap::state(dir), Depth::Checksums)? {
         Look::Opens(store, judgement) if judgement.is_sound() => {
-            return Ok(Opened { store: Arc::new(store), recovery: None, lock });
+            return Ok(Opened { store: Arc::new(*store), recovery: None, lock });
         }
         Look::Opens(_, judgement) => words(&judgement).join("; "),
         Look::Damaged(cause) => cause,
@@ -136,7 +136,7 @@ pub fn open_sound(dir: &Path) -> Result<Opened, StoreError> {
 #[allow(clippy::large_enum_variant, reason = "one is made an opening")]
 enum Look {
     /// It opens and can be read to the end.
-    Opens(SledStore, Judgement),
+    Opens(Box<SledStore>, Judgement),
     /// It does not.
     Damaged(String),
 }
@@ -157,7 +157,7 @@ fn look(state: &Path, depth: Depth) -> Result<Look, StoreError> {
             {
                 judgement.whole = Some(cause.to_string());
             }
-            Ok(Look::Opens(store, judgement))
+            Ok(Look::Opens(Box::new(store), judgement))
         }
         Err(StoreError::DamagedFiles { cause, .. }) => Ok(Look::Damaged(cause)),
         Err(other) => Err(other),
@@ -334,7 +334,7 @@ impl<'a> Climb<'a> {
                     mend(self.dir, &store, &judgement, self.snapshots, &mut self.report)?;
                 }
                 self.say()?;
-                Ok(Some(store))
+                Ok(Some(*store))
             }
             Ok(look) => {
                 self.give_up(look);
@@ -363,8 +363,8 @@ impl<'a> Climb<'a> {
         if !judgement.is_sound() {
             return Ok(Err(words(&judgement).join("; ")));
         }
-        let reaches = Some(run::summary(&store)?.watermark);
-        repair::name_all(&store, &self.named, reaches, &mut self.report)?;
+        let reaches = Some(run::summary(store.as_ref())?.watermark);
+        repair::name_all(store.as_ref(), &self.named, reaches, &mut self.report)?;
         self.report.rung = Rung::Snapshot { name: candidate.name.clone() };
         self.report.reaches = reaches;
         drop(store);

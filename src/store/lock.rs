@@ -5,6 +5,25 @@ use std::path::Path;
 
 use super::StoreError;
 
+/// Tries to take a lock again while it is held. The engine lets go of its files a moment after it
+/// was closed, on threads of its own; a second process still is told within a second.
+pub(super) fn patiently<T>(
+    mut take: impl FnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for _ in 0..TRIES {
+        match take() {
+            Err(StoreError::InUse { .. }) => std::thread::sleep(PAUSE),
+            taken => return taken,
+        }
+    }
+    take()
+}
+
+/// Tries before a lock is given up.
+const TRIES: u32 = 40;
+/// Between two tries.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(25);
+
 /// Held until it is dropped, or the process is gone in whatever way.
 #[derive(Debug)]
 pub struct DirLock {
@@ -17,6 +36,10 @@ impl DirLock {
     /// # Errors
     /// Another process holds it, or the directory cannot be written.
     pub fn take(dir: &Path) -> Result<DirLock, StoreError> {
+        patiently(|| DirLock::try_take(dir))
+    }
+
+    fn try_take(dir: &Path) -> Result<DirLock, StoreError> {
         let place = dir.display().to_string();
         let engine = |cause: std::io::Error| StoreError::at(dir, "opened", &cause);
         let mut options = OpenOptions::new();

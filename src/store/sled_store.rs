@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::census::Census;
 use super::mark::Mark;
-use super::{StateStore, StoreError, Visit, WriteBatch, keys, quiet};
+use super::{StateStore, StoreError, Visit, WriteBatch, keys, lock, quiet};
 
 /// Page cache, bytes. Working sets are models of awake accounts, which live in the actors; the
 /// cache only serves wake-ups.
@@ -51,6 +51,10 @@ impl SledStore {
     /// The directory cannot be used, is held by another process, or is damaged (sled panics on
     /// some damage; the panic is caught and reported).
     pub fn open(dir: &Path) -> Result<SledStore, StoreError> {
+        lock::patiently(|| SledStore::try_open(dir))
+    }
+
+    fn try_open(dir: &Path) -> Result<SledStore, StoreError> {
         let place = dir.display().to_string();
         let config = sled::Config::default()
             .path(dir)
@@ -148,6 +152,46 @@ impl SledStore {
         }
     }
 
+    /// What the engine is to do, and the census once it has.
+    fn counted(
+        &self,
+        batch: WriteBatch,
+        census: &Census,
+    ) -> Result<(sled::Batch, Census), StoreError> {
+        let entries: BTreeMap<_, _> = batch.entries.into_iter().collect();
+        let mut next = *census;
+        let mut inner = sled::Batch::default();
+        for (key, value) in entries.into_iter().filter(|(key, _)| key != keys::CENSUS) {
+            // The page is read for the write anyway.
+            if let Some(old) = self.ask("read", |db| db.get(&key))? {
+                next.remove(&key, &old);
+            }
+            match value {
+                Some(value) => {
+                    next.add(&key, &value);
+                    inner.insert(key, value);
+                }
+                None => inner.remove(key),
+            }
+        }
+        next.writes += 1;
+        Ok((inner, next))
+    }
+
+    /// Writes and flushes a batch without its census, which the next [`StateStore::write`] brings: for
+    /// filling a store that nobody opens before that. One more page a batch makes the
+    /// files a third larger.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn fill(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut census = self.lock();
+        let (inner, next) = self.counted(batch, &census)?;
+        self.ask("written", |db| db.apply_batch(inner).and_then(|()| db.flush()))?;
+        *census = next;
+        Ok(())
+    }
+
     fn apply(&self, mut batch: sled::Batch, census: &Census) -> Result<(), StoreError> {
         let sealed = census.seal().map_err(|cause| StoreError::Damaged {
             key: String::from_utf8_lossy(keys::CENSUS).into_owned(),
@@ -181,15 +225,17 @@ fn failed(place: &str, action: &'static str, error: sled::Error) -> StoreError {
     let place = place.to_owned();
     match &error {
         sled::Error::Io(e) if lock_is_held(e) => StoreError::InUse { place },
-        sled::Error::Io(e) if is_full(e) => StoreError::NoRoom { place, cause: e.to_string() },
+        sled::Error::Io(e) if is_full(e) => StoreError::NoRoom { place, cause: full_words(e) },
         sled::Error::Io(e) if e.raw_os_error().is_some() => {
             StoreError::Engine { place, action, cause: e.to_string() }
         }
         // The rest is the engine's own judgement of what it read: lengths, checksums, settings.
-        sled::Error::Io(_)
-        | sled::Error::Corruption { .. }
-        | sled::Error::ReportableBug(_)
-        | sled::Error::Unsupported(_) => {
+        sled::Error::Corruption { .. } => StoreError::DamagedFiles {
+            place,
+            cause: "the database's files do not fit together, or a checksum in them does not match"
+                .to_owned(),
+        },
+        sled::Error::Io(_) | sled::Error::ReportableBug(_) | sled::Error::Unsupported(_) => {
             StoreError::DamagedFiles { place, cause: error.to_string().chars().take(160).collect() }
         }
         _ => StoreError::Engine { place, action, cause: error.to_string() },
@@ -208,6 +254,10 @@ pub struct Held {
 /// # Errors
 /// Another process has it open, or the file system refused.
 pub fn hold(dir: &Path) -> Result<Held, StoreError> {
+    lock::patiently(|| try_hold(dir))
+}
+
+fn try_hold(dir: &Path) -> Result<Held, StoreError> {
     let place = dir.display().to_string();
     let engine = |cause: std::io::Error| StoreError::Engine {
         place: place.clone(),
@@ -232,12 +282,21 @@ fn lock_is_held(e: &std::io::Error) -> bool {
     e.kind() == std::io::ErrorKind::WouldBlock || e.to_string().contains("could not acquire lock")
 }
 
+/// sled hands some errors on in the words of its debugger.
+fn full_words(e: &std::io::Error) -> String {
+    let known = ["File too large", "No space left on device", "Disk quota exceeded"];
+    let text = e.to_string();
+    known.into_iter().find(|words| text.contains(words)).map_or(text.clone(), str::to_lowercase)
+}
+
 /// The disk, the quota or the limit on a file's size leaves no room.
 fn is_full(e: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     // sled hands some errors on as text only.
     matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded)
-        || ["File too large", "No space left"].iter().any(|words| e.to_string().contains(words))
+        || ["File too large", "No space left", "quota exceeded"]
+            .iter()
+            .any(|words| e.to_string().contains(words))
 }
 
 impl StateStore for SledStore {
@@ -245,24 +304,8 @@ impl StateStore for SledStore {
         Ok(self.ask("read", |db| db.get(key))?.map(|v| v.to_vec()))
     }
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let entries: BTreeMap<_, _> = batch.entries.into_iter().collect();
         let mut census = self.lock();
-        let mut next = *census;
-        let mut inner = sled::Batch::default();
-        for (key, value) in entries.into_iter().filter(|(key, _)| key != keys::CENSUS) {
-            // The page is read for the write anyway.
-            if let Some(old) = self.ask("read", |db| db.get(&key))? {
-                next.remove(&key, &old);
-            }
-            match value {
-                Some(value) => {
-                    next.add(&key, &value);
-                    inner.insert(key, value);
-                }
-                None => inner.remove(key),
-            }
-        }
-        next.writes += 1;
+        let (inner, next) = self.counted(batch, &census)?;
         self.apply(inner, &next)?;
         *census = next;
         Ok(())

@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn a_swap_that_is_cut_off_at_any_step_is_finished_or_undone() {
         // What lies there when the process dies, and what is to be found afterwards.
-        #[allow(clippy::type_complexity, reason = "a table of cases")]
-        let cases: &[(&[(&str, &str)], &str, &[&str])] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
             (&[("state", "old")], "old", &["state"]),
             (&[("state", "old"), ("state.new", "ne")], "old", &["state"]),
             (&[("state", "old"), ("state.ready", "new")], "new", &["state"]),

@@ -18,6 +18,8 @@ use serde_json::Value;
 
 use super::support::{Ran, cli};
 
+mod compaction;
+
 /// Logs, and the data directory of a run over them that was not harmed: it has a snapshot of two
 /// thirds of the way.
 struct Scene {
@@ -33,7 +35,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     };
     run(&["simulate", "--seed", "3", "--accounts", "4", "--days", "36", "--rate", "60", "logs"]);
     run(&[&replay("d")[..], &["--until", "2026-10-03T13:20Z"]].concat());
-    std::fs::create_dir_all(dir.path().join("d/snapshots")).unwrap();
+    fs::create_dir(dir.path().join("d/snapshots")).unwrap();
     run(&["snapshot", "create", "d/snapshots/early.cgsnap", "--data-dir", "d"]);
     run(&replay("d"));
     let alerts = essence(&dir.path().join("d"));

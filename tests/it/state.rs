@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 use cosmoguard::replay::engine::RunOptions;
-use cosmoguard::store::envelope;
-use cosmoguard::store::schema::account;
+use cosmoguard::store::census::Census;
+use cosmoguard::store::memory::MemoryStore;
+use cosmoguard::store::schema::{account, due, run};
+use cosmoguard::store::{StateStore, WriteBatch, envelope, keys};
 use proptest::prelude::*;
 
 use crate::simulated::{fleet, run_fleet};
@@ -15,6 +17,17 @@ static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     ran.accounts().into_values().collect()
 });
 
+/// Everything else that such a fleet leaves behind an envelope.
+static PARTS: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
+    let ran = run_fleet(fleet(3, 5, 20.0), 1000, RunOptions::default());
+    let run = |(key, value): &(Vec<u8>, Vec<u8>)| {
+        !key.starts_with(keys::ACCOUNT) && envelope::header(value).is_some()
+    };
+    let parts: Vec<_> = ran.stored(b"").into_iter().filter(run).collect();
+    assert!(parts.len() >= 4);
+    parts
+});
+
 /// What opens is a model that is sealed and opened again as the same one.
 fn survives(bytes: &[u8]) {
     for sealed in [bytes.to_vec(), envelope::seal(bytes)] {
@@ -23,6 +36,25 @@ fn survives(bytes: &[u8]) {
             let reopened = account::open(&again).unwrap();
             assert_eq!(account::seal(&reopened).unwrap(), again);
         }
+        let _ = Census::open(&sealed);
+        for key in keys::of_every_kind() {
+            survives_under(key, &sealed);
+        }
+    }
+}
+
+/// The same under the key of a run's part: what is read can be written and read again.
+fn survives_under(key: Vec<u8>, sealed: &[u8]) {
+    let store = MemoryStore::default();
+    let mut batch = WriteBatch::default();
+    batch.put(key, sealed.to_vec());
+    store.write(batch).unwrap();
+    let _ = due::load(&store);
+    if let Ok(mut state) = run::load(&store, 0) {
+        let (empty, mut batch) = (MemoryStore::default(), WriteBatch::default());
+        run::save(&mut state, &empty, &mut batch).unwrap();
+        empty.write(batch).unwrap();
+        run::load(&empty, 0).unwrap();
     }
 }
 
@@ -66,6 +98,22 @@ proptest! {
         let good = which.get(&GOOD);
         let bytes = damaged(good, &damage);
         prop_assert!(bytes == *good || account::open(&bytes).is_err());
+    }
+
+    /// Of every kind of value that a run keeps, damaged before its checksum was made.
+    #[test]
+    fn damage_under_a_good_checksum_of_any_part_never_panics(
+        which in any::<prop::sample::Index>(),
+        damages in prop::collection::vec(damage(), 1..5),
+    ) {
+        let (key, good) = which.get(&PARTS);
+        let mut payload = good[envelope::HEADER_BYTES..].to_vec();
+        for damage in &damages {
+            if !payload.is_empty() {
+                payload = damaged(&payload, damage);
+            }
+        }
+        survives_under(key.clone(), &envelope::seal(&payload));
     }
 
     /// As if the damage were done before the checksum was made: a broken program, not a broken
