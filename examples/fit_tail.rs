@@ -394,7 +394,11 @@ impl Account {
             azure_region: None,
             listed_ever: false,
         };
-        cell.add_request(Timestamp::of_minute(slot * 10), &request, &info);
+        cell.add_request(
+            (Timestamp::of_minute(slot * 10), cosmoguard::event::Place::NOWHERE),
+            &request,
+            &info,
+        );
     }
 }
 

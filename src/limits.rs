@@ -44,6 +44,10 @@ pub const CELL_NETWORKS_MAX: usize = 3;
 pub const ROW_NAMES_MAX: usize = 3;
 /// Distinct statuses kept in one caller row: the smallest ones.
 pub const ROW_STATUSES_MAX: usize = 4;
+/// Places of records kept in one caller row, besides those of its first and last.
+pub const ROW_PLACES_MAX: usize = 2;
+/// Places of representative records kept of an alert, besides those of its first and last.
+pub const RECORDS_SAMPLED_MAX: usize = 20;
 /// Finished key operations kept in one cell of an account: the smallest by (time, digest).
 pub const CELL_KEY_OPERATIONS_MAX: usize = 6;
 

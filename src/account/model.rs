@@ -16,7 +16,7 @@ use crate::baseline::location::LocationBaseline;
 use crate::baseline::principals::{KeyOperation, PrincipalsBaseline};
 use crate::baseline::tempo::TempoBaseline;
 use crate::detect::AlertKind;
-use crate::event::{ActivityOperation, Body, Event};
+use crate::event::{ActivityOperation, Body, Event, Place};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::AddressInfo;
 use crate::limits;
@@ -218,7 +218,7 @@ impl AccountModel {
         if Timestamp::of_minute(minute + 1) <= self.watermark {
             self.late_records += 1;
             let mut cell = Cell::default();
-            add(&mut cell, event, &routed.address);
+            add(&mut cell, routed);
             cell.mark_late();
             self.close_late(minute, cell, cx, out);
             return;
@@ -226,9 +226,9 @@ impl AccountModel {
         let cell = self.open.entry(minute).or_default();
         if let Body::Request(r) = &event.body {
             let familiar = |key: &CallerKey| self.location.is_familiar(key);
-            cell.add_request_of(event.time, r, &routed.address, &familiar);
+            cell.add_request_of((event.time, routed.place), r, &routed.address, &familiar);
         } else {
-            add(cell, event, &routed.address);
+            add(cell, routed);
         }
         // Only clocks that run ahead open more: the farthest time is judged at once, as a late one.
         if self.open.len() > limits::open_cells_max(cx.profile.time.lateness_minutes)
@@ -307,11 +307,12 @@ fn last_minute_of_cell(minute: i64) -> i64 {
     first.saturating_add(SLOT_MINUTES - 1)
 }
 
-pub(super) fn add(cell: &mut Cell, event: &Event, address: &AddressInfo) {
+pub(super) fn add(cell: &mut Cell, routed: &Routed) {
+    let Routed { event, address, place, .. } = routed;
     match &event.body {
-        Body::Request(r) => cell.add_request(event.time, r, address),
+        Body::Request(r) => cell.add_request((event.time, *place), r, address),
         Body::Activity(operation) => {
-            if let Some(key_operation) = key_operation(event, operation, address) {
+            if let Some(key_operation) = key_operation(event, operation, address, *place) {
                 cell.add_key_operation(key_operation);
             } else if let Some(category) = event.category() {
                 cell.categories |= category.bit();
@@ -329,11 +330,13 @@ fn key_operation(
     event: &Event,
     operation: &ActivityOperation,
     address: &AddressInfo,
+    place: Place,
 ) -> Option<KeyOperation> {
     let credential = operation.credential.filter(|c| c.is_cosmos())?;
     Some(KeyOperation {
         time: event.time,
-        digest: event.digest,
+        digest: event.digest as u64,
+        place,
         correlation_id: operation.correlation_id.clone(),
         operation: credential,
         outcome: operation.outcome,

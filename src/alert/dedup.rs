@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 
 use super::{Alert, AlertId};
 use crate::detect::{AlertKind, Evidence, Finding, Severity};
+use crate::event::Records;
 use crate::ids::AccountId;
+use crate::limits::CELL_MINUTES;
 use crate::profile::TimeProfile;
 use crate::severity::Grade;
-use crate::time::{DAY_MS, HOUR_MS, Timestamp};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 
 /// A volume finding that begins after an open story's last one and has this many times its excess
 /// is another event, not more of the same.
@@ -76,6 +78,8 @@ pub struct Story {
     pub(crate) findings: u64,
     /// Largest excess in bytes (volume only, else 0).
     pub(crate) excess: f64,
+    /// Records that stand for all its findings.
+    pub(crate) records: Records,
 }
 
 /// What the desk remembers.
@@ -239,6 +243,7 @@ impl Story {
             revision: 1,
             findings: 1,
             excess: excess(finding),
+            records: finding.records.clone(),
         }
     }
 
@@ -249,10 +254,13 @@ impl Story {
         self.last = self.last.max(finding.decided);
         self.findings = self.findings.saturating_add(1);
         self.excess = self.excess.max(excess(finding));
+        self.records.merge(&finding.records);
+        self.records.forget_before(self.start.plus_ms(-CELL_MINUTES * MINUTE_MS));
     }
 
     fn alert(&self, mut finding: Finding, grade: Grade) -> Alert {
         (finding.start, finding.end) = (self.start, self.end);
+        finding.records = self.records.clone();
         Alert {
             id: self.id,
             revision: self.revision,

@@ -212,6 +212,7 @@ pub(crate) fn finding(kind: AlertKind) -> Finding {
         maturity: Maturity { state: MaturityState::Mature, age_days: 212.0, active_days: 208 },
         late: false,
         caller: if keys { principal() } else { caller() },
+        records: Default::default(),
         evidence: evidence(kind),
         facets: facets(kind),
         companions: Vec::new(),

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use super::principals::KeyOperation;
 use crate::event::{
-    Access, Category, ConnectionMode, Credential, Operation, Outcome, Request, Resource,
+    Access, Category, ConnectionMode, Credential, Operation, Outcome, Place, PlaceSample, Records,
+    Request, Resource,
 };
 use crate::ids::Text;
 use crate::intel::view::{AddressClass, AddressInfo, Country};
@@ -19,31 +20,27 @@ use crate::time::Timestamp;
 pub struct SmallestSet<T: Ord, const K: usize> {
     /// Exactly as long as needed: an hour of blobs keeps many small sets open.
     values: Box<[T]>,
-    /// How many distinct insertions fell out or were refused (a lower bound of what is missing).
-    pub dropped: bool,
 }
 
 impl<T: Ord + Clone, const K: usize> SmallestSet<T, K> {
     /// Empty.
     pub fn new() -> Self {
-        SmallestSet { values: Box::default(), dropped: false }
+        SmallestSet { values: Box::default() }
     }
     /// Adds `value` unless known or larger than all kept when full.
     pub fn insert(&mut self, value: &T) {
         match self.values.binary_search(value) {
-            Ok(_) => {}
             Err(at) if at < K => {
                 let mut values = std::mem::take(&mut self.values).into_vec();
                 if values.len() == K {
                     values.pop();
-                    self.dropped = true;
                 } else {
                     values.reserve_exact(1);
                 }
                 values.insert(at, value.clone());
                 self.values = values.into_boxed_slice();
             }
-            Err(_) => self.dropped = true,
+            Ok(_) | Err(_) => {}
         }
     }
     /// Merges another set.
@@ -51,7 +48,6 @@ impl<T: Ord + Clone, const K: usize> SmallestSet<T, K> {
         for value in &other.values {
             self.insert(value);
         }
-        self.dropped |= other.dropped;
     }
     /// Kept values, ascending.
     pub fn as_slice(&self) -> &[T] {
@@ -147,6 +143,12 @@ pub struct CallerRow {
     pub first: (Timestamp, [u8; 16]),
     /// See `first`.
     pub last: (Timestamp, [u8; 16]),
+    /// Where the record of `first` was read.
+    pub first_place: Place,
+    /// Where that of `last` was.
+    pub last_place: Place,
+    /// An even sample of all places.
+    pub places: PlaceSample<{ limits::ROW_PLACES_MAX }>,
     /// Statuses seen.
     pub statuses: SmallestSet<i32, { limits::ROW_STATUSES_MAX }>,
     /// Operations as logged.
@@ -178,6 +180,9 @@ impl CallerRow {
             bytes_max: 0,
             first: (Timestamp::MAX, [u8::MAX; 16]),
             last: (Timestamp::MIN, [0; 16]),
+            first_place: Place::NOWHERE,
+            last_place: Place::NOWHERE,
+            places: PlaceSample::default(),
             statuses: SmallestSet::new(),
             operations: SmallestSet::new(),
             agents: SmallestSet::new(),
@@ -189,7 +194,23 @@ impl CallerRow {
         }
     }
 
-    fn add(&mut self, time: Timestamp, r: &Request, listed_ever: bool) {
+    /// Widens the span to `first` and `last`; of two records alike in time and id the place decides.
+    fn widen(&mut self, first: (Timestamp, [u8; 16], Place), last: (Timestamp, [u8; 16], Place)) {
+        let first = first.min((self.first.0, self.first.1, self.first_place));
+        let last = last.max((self.last.0, self.last.1, self.last_place));
+        (self.first, self.first_place) = ((first.0, first.1), first.2);
+        (self.last, self.last_place) = ((last.0, last.1), last.2);
+    }
+
+    /// The records that stand for the row.
+    pub fn records(&self) -> Records {
+        let mut records =
+            Records::between((self.first.0, self.first_place), (self.last.0, self.last_place));
+        self.places.iter().for_each(|place| records.sample(self.first.0, place));
+        records
+    }
+
+    fn add(&mut self, (time, place): (Timestamp, Place), r: &Request, listed_ever: bool) {
         self.requests = self.requests.saturating_add(r.count);
         match r.access {
             Access::Success | Access::Authenticated => self.authenticated += r.count,
@@ -210,8 +231,8 @@ impl CallerRow {
             self.deletes += r.count;
         }
         let id = r.activity_id.unwrap_or_default().to_be_bytes();
-        self.first = self.first.min((time, id));
-        self.last = self.last.max((time, id));
+        self.widen((time, id, place), (time, id, place));
+        self.places.insert(place);
         self.statuses.insert(&r.status);
         self.operations.insert(&r.operation_name);
         if !r.user_agent.is_empty() {
@@ -241,8 +262,11 @@ impl CallerRow {
         self.deletes += other.deletes;
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.bytes_max = self.bytes_max.max(other.bytes_max);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
+        self.widen(
+            (other.first.0, other.first.1, other.first_place),
+            (other.last.0, other.last.1, other.last_place),
+        );
+        self.places.merge(&other.places);
         self.statuses.merge(&other.statuses);
         self.operations.merge(&other.operations);
         self.agents.merge(&other.agents);
@@ -340,15 +364,15 @@ const LANE_MINUTES: i64 = 60;
 impl Cell {
     /// Adds one request (or aggregated row), unless a better lane tells of the same time; all
     /// callers rank alike.
-    pub fn add_request(&mut self, time: Timestamp, r: &Request, info: &AddressInfo) {
-        self.add_request_of(time, r, info, &|_| false);
+    pub fn add_request(&mut self, at: (Timestamp, Place), r: &Request, info: &AddressInfo) {
+        self.add_request_of(at, r, info, &|_| false);
     }
 
     /// As [`Cell::add_request`]; where callers are too many, those that are `familiar` to the account
     /// give way first, so that a stranger cannot hide in a crowd.
     pub fn add_request_of(
         &mut self,
-        time: Timestamp,
+        at: (Timestamp, Place),
         r: &Request,
         info: &AddressInfo,
         familiar: &dyn Fn(&CallerKey) -> bool,
@@ -360,7 +384,7 @@ impl Cell {
         }
         self.lanes |= lane.bit();
         if lane.bit() << 1 > self.lanes {
-            self.add(time, r, info, familiar);
+            self.add(at, r, info, familiar);
         }
     }
 
@@ -400,7 +424,7 @@ impl Cell {
 
     fn add(
         &mut self,
-        time: Timestamp,
+        at: (Timestamp, Place),
         r: &Request,
         info: &AddressInfo,
         familiar: &dyn Fn(&CallerKey) -> bool,
@@ -419,19 +443,19 @@ impl Cell {
                 self.streams[egress_class(r) as usize].add(&sums)
             }
         }
-        self.add_caller(time, r, info, familiar);
+        self.add_caller(at, r, info, familiar);
     }
 
     fn add_caller(
         &mut self,
-        time: Timestamp,
+        at: (Timestamp, Place),
         r: &Request,
         info: &AddressInfo,
         familiar: &dyn Fn(&CallerKey) -> bool,
     ) {
         let hash = caller_hash(r);
         if let Some((_, _, row)) = self.callers.iter_mut().find(|(k, _, _)| k & HASH_BITS == hash) {
-            row.add(time, r, info.listed_ever);
+            row.add(at, r, info.listed_ever);
             return;
         }
         let key = CallerKey {
@@ -447,7 +471,7 @@ impl Cell {
             (false, true) => hash | FAMILIAR,
         };
         let mut row = CallerRow::new();
-        row.add(time, r, info.listed_ever);
+        row.add(at, r, info.listed_ever);
         insert_ranked(
             &mut self.callers,
             (rank, key, row),

@@ -9,7 +9,7 @@ use super::{
 use crate::baseline::egress::{BandModel, EgressObservation, EgressPrior, TestReading, TopCaller};
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::event::Credential;
-use crate::event::PrincipalType;
+use crate::event::{PrincipalType, Records};
 use crate::ids::{AccountId, Text};
 use crate::profile::EgressProfile;
 use crate::time::{HOUR_MS, Timestamp};
@@ -88,6 +88,7 @@ pub fn judge(
         maturity: subject.maturity,
         late: o.top.as_ref().is_some_and(|t| t.row.late),
         caller: o.top.as_ref().map(caller_facts).unwrap_or_default(),
+        records: records(o, deciding),
         evidence: Evidence::Volume(evidence(o, prior, limits_per_day)),
         facets: facets(o, subject.maturity, low),
         companions: Vec::new(),
@@ -125,6 +126,13 @@ fn story_key(o: &EgressObservation, new_network: bool) -> String {
 fn start_of(at: Timestamp, deciding: &TestReading) -> Timestamp {
     let hours = deciding.window_hours.clamp(1.0, STORY_HOURS_MAX);
     at.plus_ms(-((hours * HOUR_MS as f64) as i64))
+}
+
+/// Those of the caller that took most, as far as they lie in the window.
+fn records(o: &EgressObservation, deciding: &TestReading) -> Records {
+    let mut records = o.top.as_ref().map(|t| t.records.clone()).unwrap_or_default();
+    records.forget_before(start_of(o.at, deciding));
+    records
 }
 
 fn caller_facts(top: &TopCaller) -> CallerFacts {

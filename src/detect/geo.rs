@@ -55,6 +55,7 @@ fn finding(o: &PlaceObservation, cx: &GeoContext) -> Finding {
         late: o.row.late,
         facets: facets(o, &info, cx),
         caller: facts_of(&o.caller, &o.row, &info),
+        records: o.row.records(),
         evidence: Evidence::Place(PlaceEvidence {
             level: match o.category.level() {
                 Level::Country => PlaceLevel::Country,

@@ -59,6 +59,7 @@ fn finding(o: &KeyObservation, account: &AccountId, resource_id: Option<&Text>) 
         maturity: o.maturity,
         late: o.late,
         caller: caller(o),
+        records: o.records.clone(),
         evidence: Evidence::Principal(PrincipalEvidence {
             last_seen_days: o.last_seen_days,
             elsewhere_accounts: o.elsewhere_accounts,

@@ -12,7 +12,7 @@ use super::{
     AlertKind, CallerFacts, Evidence, Facet, Finding, Quantity, SweepEvidence, Test, Usual,
 };
 use crate::baseline::maturity::Maturity;
-use crate::event::{CredentialOperation, PrincipalType};
+use crate::event::{CredentialOperation, Place, PrincipalType, Records};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::AddressInfo;
 use crate::profile::KeysProfile;
@@ -163,6 +163,8 @@ pub struct SweepObservation {
     pub gap_variation: Option<f64>,
     /// Operations of the last 26 hours: time, account or provider, operation; oldest first.
     pub timeline: Vec<(Timestamp, String, String)>,
+    /// Where each of them was read.
+    pub places: Vec<(Timestamp, Place)>,
     /// Correlation ids of the first and last of them.
     pub events: (Text, Text),
     /// First operation of the chain that the last one belongs to.
@@ -212,6 +214,7 @@ pub fn judge(o: &SweepObservation, profile: &KeysProfile) -> Option<Finding> {
         maturity: o.maturity,
         late: o.late,
         caller: caller(o),
+        records: records(o, start(o, &window)),
         evidence: Evidence::Sweep(evidence(o, &window, &touched)),
         facets: facets(o, &window),
         companions: Vec::new(),
@@ -243,6 +246,16 @@ fn start(o: &SweepObservation, window: &WindowCount) -> Timestamp {
     let earliest = o.end.plus_ms(-reach);
     let inside = o.timeline.iter().map(|(time, _, _)| *time).find(|time| *time >= earliest);
     inside.unwrap_or(o.end).min(o.chain_start.max(o.end.plus_ms(-REACH_MS))).min(o.end)
+}
+
+/// Those of the operations since `start`.
+fn records(o: &SweepObservation, start: Timestamp) -> Records {
+    let mut records = Records::default();
+    for at in o.places.iter().filter(|(time, _)| *time >= start) {
+        records.merge(&Records::between(*at, *at));
+        records.sample(at.0, at.1);
+    }
+    records
 }
 
 fn caller(o: &SweepObservation) -> CallerFacts {

@@ -117,6 +117,7 @@ fn finding(
         maturity,
         late: used.row.late,
         caller: facts_of(&used.caller, &used.row, &info_of(&used.caller, cx.intel)),
+        records: used.row.records(),
         evidence: Evidence::Listed(ListedEvidence {
             hit: used.hit.clone(),
             history_days: state.history_days,

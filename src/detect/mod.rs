@@ -6,7 +6,7 @@ pub mod egress;
 use std::net::IpAddr;
 
 use crate::baseline::maturity::Maturity;
-use crate::event::{Credential, PrincipalType};
+use crate::event::{Credential, PrincipalType, Records};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country, ListHit};
 use crate::time::Timestamp;
@@ -93,6 +93,8 @@ pub struct Finding {
     pub late: bool,
     /// Who, with what, how often.
     pub caller: CallerFacts,
+    /// Where the records that it rests on were read.
+    pub records: Records,
     /// Kind-specific numbers.
     pub evidence: Evidence,
     /// What broke and what held, broken first.

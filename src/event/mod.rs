@@ -28,7 +28,7 @@ mod time_hint;
 
 pub use counters::DecodeCounters;
 pub use decoder::Decoder;
-pub use place::Place;
+pub use place::{Place, PlaceSample, Records};
 pub use time_hint::time_hint;
 
 use std::net::IpAddr;

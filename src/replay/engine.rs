@@ -283,12 +283,12 @@ impl Engine {
         let cell = event.time.millis().div_euclid(CELL_MS) * CELL_MS;
         self.counts.late += u64::from(Timestamp(cell + CELL_MS) <= watermark);
         self.counts.note_event(&event);
-        if let Some(operation) = TenantOperation::of(&event, &address) {
+        let source = self.sources.number(file);
+        let place = source.map_or(Place::NOWHERE, |s| Place::new(s, offset, len));
+        if let Some(operation) = TenantOperation::of(&event, &address, place) {
             self.operations.push((operation, watermark));
         }
         if event.account.is_some() {
-            let source = self.sources.number(file);
-            let place = source.map_or(Place::NOWHERE, |s| Place::new(s, offset, len));
             self.pending.push(Routed { event, address, watermark, place });
         }
         Ok(())

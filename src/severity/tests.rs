@@ -20,6 +20,7 @@ fn finding(kind: AlertKind, p: f64) -> Finding {
         maturity: Maturity { state: MaturityState::Mature, age_days: 212.0, active_days: 200 },
         late: false,
         caller: CallerFacts::default(),
+        records: Default::default(),
         evidence: Evidence::Place(PlaceEvidence {
             level: PlaceLevel::Country,
             last_seen_days: None,

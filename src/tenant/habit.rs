@@ -1,6 +1,6 @@
 //! What is remembered of one principal across the tenant. Plain fields: the store mirrors them.
 use super::operation::TenantOperation;
-use crate::event::{CredentialOperation, Outcome, PrincipalType};
+use crate::event::{CredentialOperation, Outcome, Place, PrincipalType};
 use crate::ids::{AccountId, SubscriptionId, Text};
 use crate::profile::KeysProfile;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
@@ -57,6 +57,8 @@ pub struct RecentUse {
     pub kind: CredentialOperation,
     /// Correlation id.
     pub correlation_id: Text,
+    /// Where it was read.
+    pub place: Place,
 }
 
 /// Largest counts of the current day, learnt when it closes.
@@ -213,6 +215,7 @@ impl PrincipalHabit {
             operation: operation.operation.clone(),
             kind: operation.kind,
             correlation_id: operation.correlation_id.clone(),
+            place: operation.place,
         };
         let at = self.recent.partition_point(|r| *r < recent);
         self.recent.insert(at, recent);

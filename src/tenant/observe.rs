@@ -75,6 +75,7 @@ pub(super) fn observe(
         tool_order: is_tool_order(&chain).map(|ordered| (priors.tool_order, ordered)),
         gap_variation: gaps.map(|(variation, _)| variation),
         timeline: habit.recent.iter().map(timeline_row).collect(),
+        places: habit.recent.iter().map(|r| (r.time, r.place)).collect(),
         events: (
             habit.recent.first().map(|r| r.correlation_id.clone()).unwrap_or_default(),
             habit.recent.last().map(|r| r.correlation_id.clone()).unwrap_or_default(),

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::event::{Body, CredentialOperation, Event, Outcome, PrincipalType};
+use crate::event::{Body, CredentialOperation, Event, Outcome, Place, PrincipalType};
 use crate::ids::{AccountId, PrincipalId, SubscriptionId, TenantId, Text};
 use crate::intel::view::AddressInfo;
 use crate::time::Timestamp;
@@ -14,6 +14,8 @@ pub struct TenantOperation {
     pub time: Timestamp,
     /// Hash of the record.
     pub digest: u128,
+    /// Where it was read.
+    pub place: Place,
     /// Entra tenant, where logged.
     pub tenant: Option<TenantId>,
     /// Subscription of the target.
@@ -46,11 +48,12 @@ pub struct TenantOperation {
 
 impl TenantOperation {
     /// From an Activity-log event; `None` if it is no credential operation or nobody did it.
-    pub fn of(event: &Event, address: &AddressInfo) -> Option<TenantOperation> {
+    pub fn of(event: &Event, address: &AddressInfo, place: Place) -> Option<TenantOperation> {
         let Body::Activity(activity) = &event.body else { return None };
         Some(TenantOperation {
             time: event.time,
             digest: event.digest,
+            place,
             tenant: activity.tenant.clone(),
             subscription: activity.subscription.clone(),
             account: event.account.clone(),

@@ -3,7 +3,7 @@ use super::model::{Advance, TenantModel};
 use super::operation::TenantOperation;
 use crate::baseline::principals::PrincipalDirectory;
 use crate::detect::{AlertKind, Evidence, Finding};
-use crate::event::{CredentialOperation, Outcome, PrincipalType};
+use crate::event::{CredentialOperation, Outcome, Place, PrincipalType};
 use crate::ids::{AccountId, Cloud, PrincipalId, SubscriptionId, Text};
 use crate::intel::view::{AddressClass, AddressInfo, Country};
 use crate::profile::Profile;
@@ -53,6 +53,7 @@ impl Tenant {
         TenantOperation {
             time,
             digest: self.digest,
+            place: Place::NOWHERE,
             tenant: None,
             subscription: Some(SubscriptionId::new("c0de")),
             account: cosmos.then(|| AccountId::new(target, Cloud::Public)),

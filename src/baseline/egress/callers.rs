@@ -3,12 +3,16 @@
 //! than a fifth of the recent bytes is among them.
 use super::networks::NetworkKey;
 use crate::baseline::cell::{CallerKey, CallerRow, ROW_HEAP_MAX, row_heap};
-use crate::event::Credential;
+use crate::event::{Credential, Place, Records};
+use crate::limits::CELL_MINUTES;
 use crate::profile::EgressProfile;
 use crate::time::Timestamp;
 
 /// Callers kept.
 pub(crate) const CALLERS_MAX: usize = 4;
+/// Newest cells of which a heavy caller keeps the place of a record, so that a window that began
+/// after midnight has records of its own.
+pub(crate) const CELLS_PLACED: usize = 4;
 /// Half-life of the competition for a place, minutes.
 const CONTEST_HALF_LIFE_MINUTES: f64 = 30.0;
 
@@ -19,6 +23,8 @@ pub struct HeavyCaller {
     pub(crate) key: CallerKey,
     /// What it did since midnight (or since it entered).
     pub(crate) row: CallerRow,
+    /// Its newest cells, each with the place of a record, newest first.
+    pub(crate) cells: [(u32, Place); CELLS_PLACED],
     /// Bytes by hour, ring of 24.
     pub(crate) hours: [u64; 24],
     /// Most bytes in a minute, of `key.ip`.
@@ -68,6 +74,7 @@ impl HeavyCaller {
         HeavyCaller {
             key: key.clone(),
             row: row.clone(),
+            cells: [(0, Place::NOWHERE); CELLS_PLACED],
             hours: [0; 24],
             best_minute: row.bytes,
             recent: row.bytes as f64,
@@ -80,6 +87,23 @@ impl HeavyCaller {
         NetworkKey::of(&self.key.network) == NetworkKey::of(&key.network)
             && self.key.family == key.family
             && self.key.credential == key.credential
+    }
+    /// Keeps the place of a record of a cell.
+    fn place(&mut self, minute: i64, row: &CallerRow) {
+        let minute = u32::try_from(minute).unwrap_or_default();
+        if let Some(place) = row.places.iter().next() {
+            self.cells.rotate_right(1);
+            self.cells[0] = (minute, place);
+        }
+    }
+    /// The records that stand for what it took since midnight.
+    pub(crate) fn records(&self) -> Records {
+        let mut records = self.row.records();
+        for (minute, place) in self.cells {
+            // Of a cell its last minute is known; the record may lie nine before it.
+            records.sample(Timestamp::of_minute(i64::from(minute) + 1 - CELL_MINUTES), place);
+        }
+        records
     }
     fn count(&mut self, hour: i64, bytes: u64) {
         let cell = &mut self.hours[hour.rem_euclid(24) as usize];
@@ -125,6 +149,7 @@ impl Callers {
             } else {
                 c.row.merge(row);
             }
+            c.place(minute, row);
             c.count(hour, row.bytes);
             c.recent += row.bytes as f64;
             c.today = c.today.saturating_add(row.bytes);
@@ -135,6 +160,7 @@ impl Callers {
             return;
         }
         let mut new = HeavyCaller::new(key, row);
+        new.place(minute, row);
         new.count(hour, row.bytes);
         if self.heavy.len() < CALLERS_MAX {
             self.heavy.push(new);

@@ -24,7 +24,7 @@ pub use observation::{EgressObservation, HourPoint, NewNetwork, TestReading, Top
 pub use observe::WINDOW_HOURS;
 pub use prior::{EgressContribution, EgressPrior};
 
-pub(crate) use callers::{Callers, HeavyCaller};
+pub(crate) use callers::{CELLS_PLACED, Callers, HeavyCaller};
 pub(crate) use networks::{Candidate, Client, Known, Networks};
 pub(crate) use season::Season;
 pub(crate) use stream::{HOURS_KEPT, SLOTS_KEPT, Stream};

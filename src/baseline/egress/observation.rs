@@ -3,6 +3,7 @@ use super::BandModel;
 use super::networks::NetworkKey;
 use super::prior::TESTS;
 use crate::baseline::cell::{CallerKey, CallerRow};
+use crate::event::Records;
 use crate::profile::EgressProfile;
 use crate::time::Timestamp;
 
@@ -40,6 +41,8 @@ pub struct TopCaller {
     pub key: CallerKey,
     /// What it did since midnight.
     pub row: CallerRow,
+    /// Records that stand for it.
+    pub records: Records,
     /// Identity for stories.
     pub hash: u64,
     /// Bytes in the deciding window.

@@ -351,6 +351,7 @@ impl EgressBaseline {
         TopCaller {
             key: c.key.clone(),
             row: c.row.clone(),
+            records: c.records(),
             hash: callers::caller_hash(&c.key),
             bytes: c.taken(now.hour, hours) as f64,
             excess: c.excess(now.hour, hours),

@@ -4,7 +4,7 @@ use super::*;
 use crate::detect::egress::{Subject, judge};
 use crate::detect::{Ceiling, Finding, Severity};
 use crate::event::{
-    Access, Category, ConnectionMode, Credential, KeyKind, Operation, Request, Resource,
+    Access, Category, ConnectionMode, Credential, KeyKind, Operation, Place, Request, Resource,
 };
 use crate::ids::{AccountId, Cloud, PrincipalId, Text};
 use crate::intel::view::{AddressClass, AddressInfo, Country};
@@ -68,7 +68,7 @@ fn cell(minute: i64, takes: &[Take]) -> Cell {
             azure_region: None,
             listed_ever: false,
         };
-        cell.add_request(Timestamp::of_minute(minute), &request, &info);
+        cell.add_request((Timestamp::of_minute(minute), Place::NOWHERE), &request, &info);
     }
     cell
 }

@@ -4,8 +4,8 @@ use super::category::{Area, Category, Lane, Level, Novelty};
 use super::*;
 use crate::baseline::cell::Cell;
 use crate::event::{
-    Access, Category as LogCategory, ConnectionMode, Credential, KeyKind, Operation, Request,
-    Resource,
+    Access, Category as LogCategory, ConnectionMode, Credential, KeyKind, Operation, Place,
+    Request, Resource,
 };
 use crate::intel::view::{AddressClass, AddressInfo};
 use crate::profile::Profile;
@@ -70,7 +70,11 @@ pub(crate) fn cell_at(minute: i64, callers: &[(Who, u64)]) -> Cell {
             azure_region: None,
             listed_ever: true,
         };
-        cell.add_request(Timestamp(minute * MINUTE_MS + 1000), &request(who, *count), &info);
+        cell.add_request(
+            (Timestamp(minute * MINUTE_MS + 1000), Place::NOWHERE),
+            &request(who, *count),
+            &info,
+        );
     }
     cell
 }

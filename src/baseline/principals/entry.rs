@@ -2,7 +2,7 @@
 use super::KeyOperation;
 use super::observation::FACETS;
 use crate::baseline::cell::Network;
-use crate::event::{CredentialOperation, PrincipalType};
+use crate::event::{CredentialOperation, Place, PrincipalType};
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country};
 use crate::time::Timestamp;
@@ -65,6 +65,8 @@ pub struct Today {
     pub first: Timestamp,
     /// Correlation id of the first operation.
     pub first_event: Text,
+    /// Where the first operation was read.
+    pub first_place: Place,
     /// Finished operations.
     pub operations: u32,
     /// Which operations (bits of `operation_bit`).

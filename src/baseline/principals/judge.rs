@@ -53,6 +53,7 @@ pub(super) fn new_entry(first: &KeyOperation, p: f64, weight: f64) -> PrincipalE
             day,
             first: first.time,
             first_event: first.correlation_id.clone(),
+            first_place: first.place,
             operations: 0,
             bits: 0,
             broken: 0,

@@ -10,7 +10,7 @@
 //! Absent: addresses (only their networks are kept) and query or key material of any kind.
 use std::net::IpAddr;
 
-use crate::event::{CredentialOperation, Outcome, PrincipalType};
+use crate::event::{CredentialOperation, Outcome, Place, PrincipalType};
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::AddressInfo;
 use crate::time::Timestamp;
@@ -37,8 +37,10 @@ pub use terminal::{TerminalUse, terminal_uses};
 pub struct KeyOperation {
     /// Event time.
     pub time: Timestamp,
-    /// Hash of the record.
-    pub digest: u128,
+    /// Half of the record's hash: tells apart what has one time.
+    pub digest: u64,
+    /// Where it was read.
+    pub place: Place,
     /// Correlation id: Start and terminal record share it (with operation and target).
     pub correlation_id: Text,
     /// Which operation.

@@ -15,7 +15,7 @@ use crate::time::{HOUR_MS, Timestamp};
 
 /// Principals kept on one account. Eviction order: new ones before regular ones, then those with
 /// fewest days, then the longest unseen.
-pub const PRINCIPALS_MAX: usize = 12;
+pub const PRINCIPALS_MAX: usize = 11;
 /// Principals whose refused attempts are remembered.
 const REFUSED_MAX: usize = 8;
 /// A recreated service principal or managed identity that carries the name of a known one is
@@ -85,7 +85,9 @@ impl PrincipalsBaseline {
         let groups = group(cell);
         for (principal, group) in &groups {
             if let Some((entry, last)) = self.stepped(principal, group, directory, profile) {
-                observations.push(self.observe(&entry, minute, last, directory, profile));
+                let mut seen = self.observe(&entry, minute, last, directory, profile);
+                group.uses.iter().for_each(|o| seen.records.sample(o.time, o.place));
+                observations.push(seen);
             }
         }
         for entry in self.due(minute, profile) {
@@ -311,6 +313,7 @@ impl PrincipalsBaseline {
             day,
             first: first.time,
             first_event: first.correlation_id.clone(),
+            first_place: first.place,
             operations: 0,
             bits: 0,
             broken: 0,
@@ -355,7 +358,9 @@ impl PrincipalsBaseline {
         }
         today.operations = today.operations.saturating_add(1);
         today.bits |= operation_bit(operation.operation);
-        today.first = today.first.min(operation.time);
+        if operation.time < today.first {
+            (today.first, today.first_place) = (operation.time, operation.place);
+        }
         if today.last.as_deref().is_none_or(|last| last <= operation) {
             today.last = Some(Box::new(operation.clone()));
         }

@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 
 use crate::baseline::maturity::Maturity;
-use crate::event::{CredentialOperation, PrincipalType};
+use crate::event::{CredentialOperation, PrincipalType, Records};
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::AddressInfo;
 use crate::time::Timestamp;
@@ -100,6 +100,8 @@ pub struct KeyObservation {
     pub end: Timestamp,
     /// Correlation ids of both.
     pub events: (Text, Text),
+    /// Where the operations were read.
+    pub records: Records,
     /// Finished operations of the day.
     pub operations: u32,
     /// Kinds of them, in the order of [`CredentialOperation`].

@@ -2,7 +2,7 @@
 use super::entry::{PrincipalEntry, operation_bit, place};
 use super::observation::{KeyFacet, KeyObservation, Property};
 use super::{KeyOperation, PrincipalDirectory, PrincipalsBaseline, judge};
-use crate::event::CredentialOperation;
+use crate::event::{CredentialOperation, Records};
 use crate::profile::KeysProfile;
 use crate::stats::independent::broken_tail;
 use crate::time::Timestamp;
@@ -44,6 +44,10 @@ impl PrincipalsBaseline {
             events: (
                 today.first_event.clone(),
                 last.map_or_else(|| today.first_event.clone(), |o| o.correlation_id.clone()),
+            ),
+            records: Records::between(
+                (today.first, today.first_place),
+                last.map_or((today.first, today.first_place), |o| (o.time, o.place)),
             ),
             operations: today.operations,
             kinds: kinds(today.bits),

@@ -74,7 +74,7 @@ struct Life {
     baseline: PrincipalsBaseline,
     profile: KeysProfile,
     directory: PrincipalDirectory,
-    sequence: u128,
+    sequence: u64,
     day: i64,
 }
 
@@ -94,6 +94,7 @@ impl Life {
         KeyOperation {
             time: at,
             digest: self.sequence,
+            place: Place::NOWHERE,
             correlation_id: Text::from(format!("c{}", self.sequence)),
             operation: kind,
             outcome: Outcome::Succeeded,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::words;
 use crate::baseline::cell::{CallerKey, CallerRow, Cell, Network, SmallestSet, StreamSums};
 use crate::baseline::principals::KeyOperation;
+use crate::event::{Place, PlaceSample};
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::{AddressInfo, Country};
 use crate::limits;
@@ -42,7 +43,6 @@ pub(super) struct CallerKeyV1 {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SetV1<T> {
     values: Vec<T>,
-    dropped: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub(super) struct CallerRowV1 {
     bytes: (u64, u64),
     first: (i64, u128),
     last: (i64, u128),
+    /// Of the first, of the last, then the sample.
+    places: ([u32; 3], [u32; 3], Vec<[u32; 3]>),
     statuses: SetV1<i32>,
     names: [SetV1<Text>; 4],
     connection_bits: u8,
@@ -62,7 +64,8 @@ pub(super) struct CallerRowV1 {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KeyOperationV1 {
     time: i64,
-    digest: u128,
+    digest: u64,
+    place: [u32; 3],
     correlation_id: Text,
     operation: u8,
     outcome: u8,
@@ -194,7 +197,7 @@ impl CallerKeyV1 {
 }
 
 fn set<T: Ord + Clone, const K: usize>(s: &SmallestSet<T, K>) -> SetV1<T> {
-    SetV1 { values: s.as_slice().to_vec(), dropped: s.dropped }
+    SetV1 { values: s.as_slice().to_vec() }
 }
 
 fn restore_set<T: Ord + Clone, const K: usize>(s: SetV1<T>) -> SmallestSet<T, K> {
@@ -202,7 +205,6 @@ fn restore_set<T: Ord + Clone, const K: usize>(s: SetV1<T>) -> SmallestSet<T, K>
     for value in &s.values {
         out.insert(value);
     }
-    out.dropped |= s.dropped;
     out
 }
 
@@ -220,6 +222,11 @@ impl From<&CallerRow> for CallerRowV1 {
             bytes: (r.bytes, r.bytes_max),
             first: (r.first.0.0, u128::from_be_bytes(r.first.1)),
             last: (r.last.0.0, u128::from_be_bytes(r.last.1)),
+            places: (
+                r.first_place.packed(),
+                r.last_place.packed(),
+                r.places.iter().map(Place::packed).collect(),
+            ),
             statuses: set(&r.statuses),
             names: [set(&r.operations), set(&r.agents), set(&r.databases), set(&r.containers)],
             connection_bits: r.connection_bits,
@@ -233,6 +240,9 @@ impl CallerRowV1 {
     pub(super) fn restore(self) -> Option<CallerRow> {
         let [requests, authenticated, refused, data_reads, structure_reads, deletes] = self.counts;
         let [operations, agents, databases, containers] = self.names;
+        let (first_place, last_place, sample) = self.places;
+        let mut places = PlaceSample::default();
+        sample.into_iter().for_each(|place| places.insert(Place::unpack(place)));
         Some(CallerRow {
             requests,
             authenticated,
@@ -244,6 +254,9 @@ impl CallerRowV1 {
             bytes_max: self.bytes.1,
             first: (Timestamp(self.first.0), self.first.1.to_be_bytes()),
             last: (Timestamp(self.last.0), self.last.1.to_be_bytes()),
+            first_place: Place::unpack(first_place),
+            last_place: Place::unpack(last_place),
+            places,
             statuses: restore_set(self.statuses),
             operations: restore_set(operations),
             agents: restore_set(agents),
@@ -290,6 +303,7 @@ impl From<&KeyOperation> for KeyOperationV1 {
         KeyOperationV1 {
             time: k.time.0,
             digest: k.digest,
+            place: k.place.packed(),
             correlation_id: k.correlation_id.clone(),
             operation: words::operation_code(k.operation),
             outcome: words::outcome_code(k.outcome),
@@ -311,6 +325,7 @@ impl KeyOperationV1 {
         Some(KeyOperation {
             time: Timestamp(self.time),
             digest: self.digest,
+            place: Place::unpack(self.place),
             correlation_id: self.correlation_id,
             operation: words::operation(self.operation)?,
             outcome: words::outcome(self.outcome)?,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::AlertId;
 use crate::alert::dedup::{DeskState, Lane, Story, StoryKey};
 use crate::detect::{AlertKind, Severity};
+use crate::event::{Place, Records};
 use crate::ids::AccountId;
 use crate::time::Timestamp;
 
@@ -30,6 +31,37 @@ struct StoryV1 {
     revision: u32,
     findings: u64,
     excess: f64,
+    records: RecordsV1,
+}
+
+/// Time and place of a record.
+type AtV1 = (i64, [u32; 3]);
+
+/// Records that stand for a story.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct RecordsV1 {
+    first: Option<AtV1>,
+    last: Option<AtV1>,
+    sample: Vec<AtV1>,
+}
+
+fn stored_records(records: &Records) -> RecordsV1 {
+    let at = |(time, place): (Timestamp, Place)| (time.millis(), place.packed());
+    RecordsV1 {
+        first: records.first.map(at),
+        last: records.last.map(at),
+        sample: records.sampled().iter().copied().map(at).collect(),
+    }
+}
+
+fn live_records(stored: RecordsV1) -> Records {
+    let at = |(time, place): AtV1| (Timestamp(time), Place::unpack(place));
+    let mut records = Records::default();
+    (records.first, records.last) = (stored.first.map(at), stored.last.map(at));
+    for (time, place) in stored.sample.into_iter().map(at) {
+        records.sample(time, place);
+    }
+    records
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +129,7 @@ fn stored(key: &StoryKey, story: &Story) -> StoryV1 {
         revision: story.revision,
         findings: story.findings,
         excess: story.excess,
+        records: stored_records(&story.records),
     }
 }
 
@@ -118,6 +151,7 @@ fn live(story: StoryV1) -> Result<(StoryKey, Story), UnknownWord> {
         revision: story.revision,
         findings: story.findings,
         excess: story.excess,
+        records: live_records(story.records),
     };
     Ok((key, live))
 }
@@ -164,6 +198,7 @@ mod tests {
             revision: 1,
             findings: 1,
             excess: 0.0,
+            records: RecordsV1::default(),
         });
         let error = DeskState::try_from(stored).unwrap_err().to_string();
         assert!(error.contains("kind `CosmosDB_Later`"), "{error}");

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use super::cell::{CallerKeyV1, CallerRowV1};
 use crate::baseline::egress::prior::SCALED;
 use crate::baseline::egress::{
-    Callers, Candidate, Client, Drip, EgressBaseline, HeavyCaller, Known, NetworkKey, Networks,
-    OpenStory, STREAMS, Season, Span, Stream, Today,
+    CELLS_PLACED, Callers, Candidate, Client, Drip, EgressBaseline, HeavyCaller, Known, NetworkKey,
+    Networks, OpenStory, STREAMS, Season, Span, Stream, Today,
 };
+use crate::event::Place;
 use crate::stats::histogram::DecayedHistogram;
 use crate::time::Timestamp;
 
@@ -81,6 +82,7 @@ struct CandidateV1 {
 struct HeavyV1 {
     key: CallerKeyV1,
     row: CallerRowV1,
+    cells: Vec<(u32, [u32; 3])>,
     hours: Vec<u64>,
     best_minute: u64,
     recent: f64,
@@ -342,6 +344,7 @@ impl From<&HeavyCaller> for HeavyV1 {
         HeavyV1 {
             key: (&c.key).into(),
             row: (&c.row).into(),
+            cells: c.cells.iter().map(|(minute, place)| (*minute, place.packed())).collect(),
             hours: c.hours.to_vec(),
             best_minute: c.best_minute,
             recent: c.recent,
@@ -351,12 +354,19 @@ impl From<&HeavyCaller> for HeavyV1 {
     }
 }
 
+fn places(cells: &[(u32, [u32; 3])]) -> Result<[(u32, Place); CELLS_PLACED], String> {
+    let cells: Vec<_> =
+        cells.iter().map(|(minute, place)| (*minute, Place::unpack(*place))).collect();
+    cells.try_into().map_err(|_| wrong("callers"))
+}
+
 fn restore_callers(heavy: Vec<HeavyV1>, faded_to: i64) -> Result<Callers, String> {
     let restore = |v: HeavyV1| -> Result<HeavyCaller, String> {
         finite(&[v.recent, v.usual.0, v.usual.1], "callers")?;
         Ok(HeavyCaller {
             key: v.key.restore().ok_or_else(|| wrong("callers"))?,
             row: v.row.restore().ok_or_else(|| wrong("callers"))?,
+            cells: places(&v.cells)?,
             hours: array(&v.hours, "callers")?,
             best_minute: v.best_minute,
             recent: v.recent,

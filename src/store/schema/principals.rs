@@ -8,6 +8,7 @@ use crate::baseline::principals::{
     Arrival, ArrivalHazard, NetworkUse, PRINCIPALS_MAX, PrincipalEntry, PrincipalsBaseline,
     TextUse, Today,
 };
+use crate::event::Place;
 use crate::ids::{PrincipalId, Text};
 use crate::intel::view::Country;
 use crate::time::Timestamp;
@@ -71,6 +72,7 @@ struct TodayV1 {
     day: i64,
     first: i64,
     first_event: Text,
+    first_place: [u32; 3],
     operations: u32,
     bits: u8,
     broken: u16,
@@ -149,6 +151,7 @@ impl From<&Today> for TodayV1 {
             day: t.day,
             first: t.first.0,
             first_event: t.first_event.clone(),
+            first_place: t.first_place.packed(),
             operations: t.operations,
             bits: t.bits,
             broken: t.broken,
@@ -278,6 +281,7 @@ impl TryFrom<TodayV1> for Today {
             day: v.day,
             first: Timestamp(v.first),
             first_event: v.first_event,
+            first_place: Place::unpack(v.first_place),
             operations: v.operations,
             bits: v.bits,
             broken: v.broken,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words;
 use crate::baseline::principals::{DirectoryEntry, PrincipalDirectory};
+use crate::event::Place;
 use crate::ids::{AccountId, PrincipalId, SubscriptionId, TenantId, Text};
 use crate::intel::view::{AddressInfo, Country};
 use crate::tenant::habit::{
@@ -88,12 +89,14 @@ struct RecentV1 {
     operation: Text,
     kind: u8,
     correlation_id: Text,
+    place: [u32; 3],
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct OperationV1 {
     time: i64,
     digest: u128,
+    place: [u32; 3],
     tenant: Option<Text>,
     subscription: Option<Text>,
     account: Option<String>,
@@ -219,6 +222,7 @@ impl From<&RecentUse> for RecentV1 {
             operation: r.operation.clone(),
             kind: words::operation_code(r.kind),
             correlation_id: r.correlation_id.clone(),
+            place: r.place.packed(),
         }
     }
 }
@@ -228,6 +232,7 @@ impl From<&TenantOperation> for OperationV1 {
         OperationV1 {
             time: o.time.0,
             digest: o.digest,
+            place: o.place.packed(),
             tenant: o.tenant.as_ref().map(|t| t.text().clone()),
             subscription: o.subscription.as_ref().map(|s| s.text().clone()),
             account: o.account.as_ref().map(AccountId::key),
@@ -385,6 +390,7 @@ impl TryFrom<RecentV1> for RecentUse {
             operation: v.operation,
             kind: words::operation(v.kind).ok_or("unknown credential operation")?,
             correlation_id: v.correlation_id,
+            place: Place::unpack(v.place),
         })
     }
 }
@@ -397,6 +403,7 @@ impl TryFrom<OperationV1> for TenantOperation {
         Ok(TenantOperation {
             time: Timestamp(v.time),
             digest: v.digest,
+            place: Place::unpack(v.place),
             tenant: v.tenant.map(TenantId::from_lowercase),
             subscription: v.subscription.map(SubscriptionId::from_lowercase),
             account: v.account.as_deref().map(AccountId::parse),

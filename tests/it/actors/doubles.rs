@@ -263,6 +263,7 @@ fn finding(account: &AccountId, sequence: u64, decided: Timestamp) -> Graded {
             maturity: Maturity { state: MaturityState::Mature, age_days: 60.0, active_days: 60 },
             late: false,
             caller: CallerFacts::default(),
+            records: Default::default(),
             evidence: Evidence::Principal(PrincipalEvidence {
                 last_seen_days: None,
                 elsewhere_accounts: 0,

@@ -80,7 +80,9 @@ impl World {
         if watermark != Timestamp::MIN && self.last_tick != Some(Timestamp(tick)) {
             self.tick(Timestamp(tick));
         }
-        if let Some(operation) = TenantOperation::of(&event, &address) {
+        if let Some(operation) =
+            TenantOperation::of(&event, &address, cosmoguard::event::Place::NOWHERE)
+        {
             self.tenant.observe(operation, watermark);
         }
         let Some(account) = event.account.clone() else { return };
