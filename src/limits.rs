@@ -67,13 +67,13 @@ pub const LATENESS_MINUTES: i64 = 15;
 /// |---|---|---|
 /// | the model itself | | 2,488 |
 /// | open cells | 9 at the default lateness, 224 bytes each | 2,016 |
-/// | their callers and pools | 9 × (6 + 3), 320 bytes each, 208 for names and statuses | 42,768 |
-/// | their key operations | 9 × 6, 192 bytes each | 10,368 |
-/// | egress | rings, seasons, two histograms, 4 heavy callers | 29,220 |
+/// | their callers and pools | 9 × (6 + 3), 328 bytes each, 208 for names and statuses | 43,416 |
+/// | their key operations | 9 × 6, 200 bytes each | 10,800 |
+/// | egress | rings, seasons, two histograms, 4 heavy callers | 29,508 |
 /// | places | 40 areas, 64 networks, 64 combinations, … | 18,960 |
-/// | principals | 12, and a newcomer | 19,008 |
+/// | principals | 11, and a newcomer | 17,760 |
 /// | listed addresses, tempo, recent kinds | | 6,016 |
-/// | together | of 131,072 | 130,844 |
+/// | together | of 131,072 | 130,964 |
 ///
 /// What gives way first: in a cell, callers are pooled by network, client and credential (never a
 /// listed address before an ordinary one), then pools are counted only, then names beyond a row's

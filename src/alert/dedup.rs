@@ -167,6 +167,11 @@ impl DeskState {
         before - self.stories.len()
     }
 
+    /// Every story that is remembered, ascending by key.
+    pub fn stories(&self) -> impl Iterator<Item = (&StoryKey, &Story)> {
+        self.stories.iter()
+    }
+
     /// Stories that are open at `now`.
     pub fn open_stories(&self, now: Timestamp, rules: &TimeProfile) -> usize {
         self.stories.values().filter(|s| now.since(s.last) < quiet_ms(rules)).count()
@@ -225,6 +230,20 @@ fn judge(story: Option<&Story>, finding: &Finding, grade: &Grade, rules: &TimePr
 }
 
 impl Story {
+    /// Identity of its alert.
+    pub fn id(&self) -> AlertId {
+        self.id
+    }
+    /// First and last event.
+    pub fn span(&self) -> (Timestamp, Timestamp) {
+        (self.start, self.end)
+    }
+    /// Records that stand for all its findings: first, last and an even sample, each inside the
+    /// span or in the cell at its end.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
     fn open(finding: &Finding, grade: &Grade, previous: Option<Timestamp>) -> Story {
         let (start, end) = span(finding.kind, finding.start, finding.end);
         // The hour, so that an early verdict on half of a minute has the id of the definitive one;

@@ -5,6 +5,7 @@ mod architecture;
 mod budget;
 mod cli;
 mod determinism;
+mod evidence;
 mod golden_state;
 mod kill;
 mod ladder;

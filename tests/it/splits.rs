@@ -19,7 +19,7 @@ use proptest::prelude::*;
 
 use world::{End, Played, World};
 
-mod world;
+pub mod world;
 
 /// A store that dies with its process: after so many writes every further call fails.
 struct Mortal {

@@ -13,7 +13,7 @@ use cosmoguard::replay::pipeline::{FileNote, Piece, Producer};
 use cosmoguard::replay::session::{Job, run};
 use cosmoguard::replay::summary::Counts;
 use cosmoguard::replay::writer::AlertWriter;
-use cosmoguard::simulate;
+use cosmoguard::simulate::{self, FleetOptions};
 use cosmoguard::source::{Chunk, Progress, RawRecord, RefusedRecord, SourceError};
 use cosmoguard::store::StateStore;
 use cosmoguard::store::sources::{FileKey, HEAD_BYTES};
@@ -94,7 +94,12 @@ impl World {
     /// Nine days of a small fleet with an attack of each kind. `by_hour`: read like a blob layout,
     /// where the watermark stands still inside an hour.
     pub fn of_fleet(by_hour: bool) -> World {
-        let fleet = simulate::plan(fleet(4, 9, 40.0));
+        World::of(fleet(4, 9, 40.0), by_hour)
+    }
+
+    /// A fleet of one's own.
+    pub fn of(fleet: FleetOptions, by_hour: bool) -> World {
+        let fleet = simulate::plan(fleet);
         let list = |name, kind, text: String| {
             feeds::load_bytes(name, name, kind, text.as_bytes()).unwrap().0
         };
@@ -119,6 +124,12 @@ impl World {
         let count = self.records.iter().position(|record| record.time > moment);
         let kept = self.records[..count.unwrap_or(self.len())].to_vec();
         World { records: Arc::new(kept), intel: Arc::clone(&self.intel) }
+    }
+
+    /// The record that was read at a place of a register that met these files only.
+    pub fn at(&self, source: u32, offset: u64, len: u32) -> Option<&[u8]> {
+        let found = self.records.iter().find(|r| (r.file, r.offset) == (source, offset))?;
+        Some(&*found.bytes).filter(|bytes| bytes.len() == len as usize)
     }
 
     pub fn len(&self) -> usize {
