@@ -3,8 +3,9 @@
 use actix::prelude::*;
 
 use super::Alert;
-use super::dedup::{DeskState, Lane, Sequence};
+use super::dedup::{DeskOutcome, DeskState, Lane, Sequence};
 use crate::account::message::Graded;
+use crate::detect::AlertKind;
 use crate::profile::TimeProfile;
 use crate::time::Timestamp;
 
@@ -45,7 +46,14 @@ impl Handler<DeskTick> for DeskActor {
         for (lane, graded) in tick.findings {
             let number = (!tick.early).then_some(graded.sequence);
             let sequence = Sequence { lane, number };
+            let sweep = graded.finding.kind == AlertKind::MaliciousScript;
+            let later = sweep.then(|| graded.finding.clone());
             let outcome = self.state.apply(graded.finding, graded.grade, sequence, &self.rules);
+            if let (DeskOutcome::Counted(id), Some(later)) = (&outcome, later)
+                && let Some(alert) = alerts.iter_mut().find(|a: &&mut Alert| a.id == *id)
+            {
+                alert.widen(later);
+            }
             alerts.extend(outcome.alert().cloned());
         }
         self.state.close_quiet(tick.watermark, &self.rules);

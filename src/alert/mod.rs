@@ -86,6 +86,22 @@ impl Alert {
     pub fn span_max_ms(kind: AlertKind) -> i64 {
         if kind == AlertKind::DataExfiltration { EGRESS_SPAN_MAX_MS } else { SPAN_MAX_MS }
     }
+    /// Tells what a later finding of the story knows too, where it knows of more accounts: a sweep
+    /// that goes on in the minutes after it was found is one alert that names all it reached, as
+    /// long as its line is not written.
+    pub fn widen(&mut self, later: Finding) {
+        self.findings = self.findings.saturating_add(1);
+        if later.accounts.len() <= self.finding.accounts.len() {
+            return;
+        }
+        let start = self.finding.start.min(later.start);
+        let end = self.finding.end.max(later.end);
+        if end.since(start) > Alert::span_max_ms(later.kind) {
+            return;
+        }
+        let (test, decided) = (self.finding.test, self.finding.decided);
+        self.finding = Finding { start, end, test, decided, ..later };
+    }
     /// The moment of generation in event time: the end of the minute that decided, and never
     /// before the story's end.
     pub fn generated(&self) -> Timestamp {

@@ -7,6 +7,7 @@ use crate::baseline::maturity::MaturityState;
 use crate::detect::{AlertKind, Ceiling, Evidence, RuleClause, Severity};
 use crate::profile::SeverityMode;
 use crate::severity::{Basis, NotHigher};
+use crate::time::Timestamp;
 
 mod facets;
 mod verdict;
@@ -221,16 +222,14 @@ pub fn check_next(alert: &Alert) -> Vec<String> {
     card(alert.finding.kind).check_next.clone()
 }
 
-/// What the chain of findings looks like: time and what was found, oldest first, this one last.
+/// What the chain of findings looks like: time and what was found, oldest first.
 pub fn story(alert: &Alert) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> = alert
-        .finding
-        .companions
-        .iter()
-        .map(|(kind, at)| (moment(*at), card(*kind).display_name.clone()))
-        .collect();
-    out.push((moment(alert.finding.start), "this".to_owned()));
-    out
+    let companions = alert.finding.companions.iter();
+    let mut steps: Vec<(Timestamp, String)> =
+        companions.map(|(kind, at)| (*at, card(*kind).display_name.clone())).collect();
+    steps.push((alert.finding.start, "this".to_owned()));
+    steps.sort_by_key(|(at, _)| *at);
+    steps.into_iter().map(|(at, what)| (moment(at), what)).collect()
 }
 
 #[cfg(test)]

@@ -212,11 +212,11 @@ pub struct ModelCoverage {
 pub struct Explain {
     /// The alert's id, or its first digits.
     pub alert_id: String,
-    /// Alert file to look in.
-    #[arg(long, value_name = "FILE", default_value = "alerts.jsonl")]
-    pub alerts: PathBuf,
-    /// Data directory to look in instead.
-    #[arg(long, value_name = "DIR")]
+    /// Alert file to look in [default: alerts.jsonl, unless a data directory is named].
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
+    /// Data directory to look in.
+    #[arg(long, value_name = "DIR", env = "COSMOGUARD_STORE__DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// The alert's JSON instead of its story.
     #[arg(long)]

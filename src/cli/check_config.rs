@@ -3,14 +3,18 @@ use serde_json::json;
 
 use super::Exit;
 use super::args::CheckConfig;
-use super::common;
+use super::common::{self, Lists};
 use super::style::{out, visible};
 use crate::config::Origin;
+use crate::profile::SeverityMode;
 use crate::severity;
 
 /// Runs it.
 pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
     let resolved = common::configuration(args.config.as_deref())?;
+    // What `replay` would refuse is refused here: lists, databases, networks.
+    let lists = Lists::new(&resolved.config.intel, &[], &[]);
+    common::intel_view(&resolved.config, &lists, &[])?;
     let days = f64::from(args.accounts) * 7.0;
     let [low, medium, high] =
         severity::expected_false_alerts(&resolved.config.profile.severity, days);
@@ -41,5 +45,8 @@ pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
         "\n# Unmarked values are shipped ones. On {} mature accounts innocent life brings at most\n# {high:.2} High, {medium:.1} Medium and {low:.1} Low alerts a week.",
         args.accounts
     ));
+    if resolved.config.profile.severity.mode != SeverityMode::Budget {
+        out("# By budget, that is: the severities printed are the published ones.");
+    }
     Ok(Exit::Done)
 }

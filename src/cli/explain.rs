@@ -1,5 +1,6 @@
 //! `cosmoguard explain`.
 use std::io::BufRead;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
@@ -13,6 +14,9 @@ use crate::store::keys;
 
 /// Runs it.
 pub fn run(args: &Explain, color: ColorChoice) -> anyhow::Result<Exit> {
+    if args.alert_id.is_empty() {
+        bail!("no alert id; give the first digits of one");
+    }
     let lines = lines(args)?;
     let view = match explain::find(lines.iter().map(String::as_str), &args.alert_id) {
         Lookup::One(view) => view,
@@ -42,12 +46,17 @@ pub fn run(args: &Explain, color: ColorChoice) -> anyhow::Result<Exit> {
 }
 
 fn place(args: &Explain) -> String {
-    args.data_dir.as_ref().unwrap_or(&args.alerts).display().to_string()
+    args.alerts.as_ref().or(args.data_dir.as_ref()).unwrap_or(&fallback()).display().to_string()
 }
 
-/// Alert lines of the data directory, else of the file.
+/// Where `replay` writes without a data directory.
+fn fallback() -> PathBuf {
+    PathBuf::from("alerts.jsonl")
+}
+
+/// Alert lines of the file if it is named, else of the data directory.
 fn lines(args: &Explain) -> anyhow::Result<Vec<String>> {
-    if let Some(dir) = &args.data_dir {
+    if let (None, Some(dir)) = (&args.alerts, &args.data_dir) {
         let opened = common::existing_store(dir)?;
         let mut lines = Vec::new();
         opened.store.scan(keys::ALERT, &mut |_, line| {
@@ -56,14 +65,19 @@ fn lines(args: &Explain) -> anyhow::Result<Vec<String>> {
         })?;
         return Ok(lines);
     }
-    let path = &args.alerts;
-    let file = std::fs::File::open(path).with_context(|| {
+    let path = args.alerts.clone().unwrap_or_else(fallback);
+    let file = std::fs::File::open(&path).with_context(|| {
         format!(
             "cannot read {}; name the file with --alerts, or the models with --data-dir",
             path.display()
         )
     })?;
-    let lines: Result<Vec<String>, _> = std::io::BufReader::new(file).lines().collect();
+    // Bytes that are no text make a line that is none of ours, and is passed over.
+    let lines = std::io::BufReader::new(file).split(b'\n');
+    let text = |line: std::io::Result<Vec<u8>>| {
+        line.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let lines: Result<Vec<String>, _> = lines.map(text).collect();
     lines.with_context(|| format!("cannot read {}", path.display()))
 }
 

@@ -44,6 +44,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::stderr(cli.color);
     match run(cli) {
+        Ok(_) if style::output_failed() => ExitCode::FAILURE,
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Usage) => ExitCode::from(2),
         Ok(Exit::SomeRefused) => ExitCode::from(3),

@@ -74,6 +74,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
             elapsed_ms,
             refused: &refused,
             alerts: args.alerts.as_deref().or(writer.path()),
+            format: writer.format(),
             data_dir: data_dir.as_deref(),
             profile: &config.profile,
         };

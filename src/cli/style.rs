@@ -1,5 +1,6 @@
 //! Colours and symbols: one accent, severities coloured and always written.
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -75,9 +76,32 @@ impl Ui {
     }
 }
 
-/// Writes a line to standard output; a reader that has gone is no error of ours.
+/// A line that standard output did not take.
+static OUTPUT_FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Standard output did not take a line; it has been said.
+pub fn output_failed() -> bool {
+    OUTPUT_FAILED.load(Ordering::Relaxed)
+}
+
+/// Writes a line to standard output; a reader that has gone is no error of ours. Characters that
+/// turn a terminal's text around, which JSON may hold as they are, become JSON's escapes.
 pub fn out(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let turns = |c: char| is_bidirectional(c) || matches!(c, '\u{7f}'..='\u{9f}');
+    let written = if text.contains(turns) {
+        let escaped = text
+            .chars()
+            .map(|c| if turns(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() });
+        writeln!(std::io::stdout(), "{}", escaped.collect::<String>())
+    } else {
+        writeln!(std::io::stdout(), "{text}")
+    };
+    if let Err(cause) = written
+        && cause.kind() != std::io::ErrorKind::BrokenPipe
+        && !OUTPUT_FAILED.swap(true, Ordering::Relaxed)
+    {
+        say(&format!("error: standard output cannot be written: {cause}"));
+    }
 }
 
 /// Writes a line to standard error.
@@ -85,13 +109,14 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text from logs or files, safe for a terminal: control and bidirectional characters are shown as
 /// escapes.
 pub fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let hidden = |c: char| c.is_control() || is_bidirectional(c);
     text.chars()
         .map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() })
         .collect()

@@ -4,9 +4,10 @@ use std::path::Path;
 use super::fleet::{self, Fleet};
 use super::progress::rate;
 use super::style::{Role, Ui, say, visible};
+use crate::alert::formats::Format;
 use crate::alert::words;
 use crate::detect::Severity;
-use crate::profile::Profile;
+use crate::profile::{Profile, SeverityMode};
 use crate::replay::session::Report;
 use crate::replay::summary::Counts;
 use crate::severity;
@@ -24,6 +25,8 @@ pub struct Shown<'a> {
     pub refused: &'a RefusedSummary,
     /// Where alert lines went.
     pub alerts: Option<&'a Path>,
+    /// Shape of the alert lines.
+    pub format: Format,
     /// Where models are kept.
     pub data_dir: Option<&'a Path>,
     /// Settings.
@@ -47,7 +50,7 @@ pub fn print(ui: Ui, shown: &Shown<'_>, store: &dyn StateStore) -> anyhow::Resul
     let fleet = fleet::load(store, shown.profile)?;
     headline(ui, shown);
     alerts_table(ui, shown);
-    accounts(ui, &fleet);
+    accounts(ui, shown, &fleet);
     records(shown);
     footer(ui, shown);
     Ok(())
@@ -80,7 +83,10 @@ fn alerts_table(ui: Ui, shown: &Shown<'_>) {
     let counts = &shown.report.counts;
     let [low, medium, high] =
         severity::expected_false_alerts(&shown.profile.severity, counts.account_days as f64);
-    say("  severity   alerts   innocent life brings at most   basis");
+    let published = shown.profile.severity.mode != SeverityMode::Budget;
+    let bound =
+        if published { "by budget, at most          " } else { "innocent life brings at most" };
+    say(&format!("  severity   alerts   {bound}   basis"));
     let rows = [
         (Severity::High, Role::High, high),
         (Severity::Medium, Role::Medium, medium),
@@ -99,16 +105,16 @@ fn alerts_table(ui: Ui, shown: &Shown<'_>) {
     say("");
 }
 
-fn accounts(ui: Ui, fleet: &Fleet) {
+fn accounts(ui: Ui, shown: &Shown<'_>, fleet: &Fleet) {
     let states = fleet.states();
     say(&format!("  accounts    {}: {states}", fleet.members.len()));
     let blind: Vec<String> = fleet.blind();
     if !blind.is_empty() {
-        say(&format!(
-            "  not sent    {}    {}",
-            blind.join(", "),
-            ui.paint(Role::Dim, "cosmoguard model coverage")
-        ));
+        // Without a data directory there are no models to look at later.
+        let hint = shown.data_dir.map_or_else(String::new, |dir| {
+            format!("    cosmoguard model coverage --data-dir {}", dir.display())
+        });
+        say(&format!("  not sent    {}{}", blind.join(", "), ui.paint(Role::Dim, &hint)));
     }
     let (hours, accounts) = fleet.gaps();
     if hours > 0 {
@@ -129,7 +135,9 @@ fn records(shown: &Shown<'_>) {
             .file
             .as_ref()
             .map_or_else(String::new, |f| format!("    {}", f.display()));
-        say(&format!("  refused     {total} records: {}{file}", reasons.join(", ")));
+        let kept = shown.refused.kept;
+        let of = if kept < total { format!(", the first {kept} kept") } else { String::new() };
+        say(&format!("  refused     {total} records: {}{of}{file}", reasons.join(", ")));
     }
     if let Some(trouble) = &shown.refused.trouble {
         say(&format!(
@@ -165,10 +173,15 @@ fn footer(ui: Ui, shown: &Shown<'_>) {
         let next = shown.report.counts.first_to_read().map_or_else(String::new, |id| {
             format!("    cosmoguard explain {}", &id.to_string()[..8])
         });
-        let at = shown
-            .data_dir
-            .filter(|_| !next.is_empty())
-            .map_or_else(String::new, |d| format!(" --data-dir {}", d.display()));
+        let at = match shown.data_dir {
+            _ if next.is_empty() => String::new(),
+            Some(dir) => format!(" --data-dir {}", dir.display()),
+            None if path == Path::new("alerts.jsonl") => String::new(),
+            None => format!(" --alerts {}", path.display()),
+        };
+        // Other shapes are for other programs: `explain` reads the store or Defender's.
+        let told = shown.data_dir.is_some() || shown.format == Format::Defender;
+        let (next, at) = if told { (next, at) } else { Default::default() };
         say(&format!(
             "  {}, {lines} lines{}",
             path.display(),

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::profile::{self, Profile};
 
+mod check;
 mod place;
 
 /// The embedded defaults, besides the profile.
@@ -113,7 +114,7 @@ pub struct ConfigError(pub String);
 pub struct Resolved {
     /// The settings.
     pub config: Config,
-    /// Every leaf: dotted key, value as TOML, origin; ascending by key.
+    /// Every leaf: dotted key, value as TOML, origin; values before sections.
     pub values: Vec<(String, String, Origin)>,
 }
 
@@ -164,7 +165,7 @@ impl Layers {
 
     fn read_environment(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
         let Some(rest) = name.strip_prefix(ENV_PREFIX) else { return Ok(()) };
-        let key: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+        let key = self.known_case(rest.split("__"));
         // What parses as a TOML value is one; anything else is text.
         let value = format!("v = {value}")
             .parse::<Table>()
@@ -172,6 +173,19 @@ impl Layers {
             .and_then(|mut t| t.remove("v"))
             .unwrap_or_else(|| Value::String(value.to_owned()));
         self.set(&key, value, Origin::Environment(name.to_owned()), name)
+    }
+
+    /// The parts of a key as the shipped settings spell them: names in the environment have no case.
+    fn known_case<'a>(&self, parts: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let mut table = Some(&self.merged);
+        let mut key = Vec::new();
+        for part in parts {
+            let known = table.and_then(|t| t.keys().find(|k| k.eq_ignore_ascii_case(part)));
+            let name = known.cloned().unwrap_or_else(|| part.to_ascii_lowercase());
+            table = table.and_then(|t| t.get(&name)).and_then(Value::as_table);
+            key.push(name);
+        }
+        key
     }
 
     /// Sets a leaf that the shipped settings know, whose type must fit.
@@ -204,23 +218,28 @@ impl Layers {
             (known, value) if known.same_type(&value) => value,
             (known, value) => {
                 return Err(ConfigError(format!(
-                    "{place}: `{}` must be a {}, not a {}",
-                    key.join("."),
+                    "{place}: `{}` must be of type {}, not {}",
+                    dotted(key),
                     known.type_str(),
                     value.type_str()
                 )));
             }
         };
         table.insert(last.clone(), value);
-        self.origins.insert(key.join("."), origin);
+        self.origins.insert(dotted(key), origin);
         Ok(())
     }
 
     fn resolve(self) -> Result<Resolved, ConfigError> {
+        if let Some((key, why)) = check::first_wrong(&self.merged) {
+            let origin = self.origins.get(&key).map(|origin| format!("{origin}: "));
+            let place = origin.unwrap_or_default();
+            return Err(ConfigError(format!("{place}`{key}` {why}")));
+        }
         let config = Config::deserialize(Value::Table(self.merged.clone()))
             .map_err(|e| ConfigError(format!("configuration: {}", e.message())))?;
         let mut values = Vec::new();
-        flatten(&self.merged, "", &mut values);
+        flatten(&self.merged, &mut Vec::new(), &mut values);
         let values = values
             .into_iter()
             .map(|(key, value)| {
@@ -232,15 +251,26 @@ impl Layers {
     }
 }
 
-fn flatten(table: &Table, prefix: &str, out: &mut Vec<(String, String)>) {
+/// A key as TOML writes it.
+fn dotted(path: &[String]) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let quoted = path.iter().map(|part| {
+        if part.chars().all(bare) { part.clone() } else { Value::from(part.as_str()).to_string() }
+    });
+    quoted.collect::<Vec<_>>().join(".")
+}
+
+/// The values of a table, then those of the tables in it: the order in which TOML can be read back.
+fn flatten(table: &Table, path: &mut Vec<String>, out: &mut Vec<(String, String)>) {
     let mut keys: Vec<&String> = table.keys().collect();
-    keys.sort();
+    keys.sort_by_key(|key| (table[*key].is_table(), *key));
     for key in keys {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        path.push(key.clone());
         match &table[key] {
-            Value::Table(inner) => flatten(inner, &path, out),
-            value => out.push((path, value.to_string())),
+            Value::Table(inner) => flatten(inner, path, out),
+            value => out.push((dotted(path), value.to_string())),
         }
+        path.pop();
     }
 }
 
@@ -326,11 +356,70 @@ mod tests {
         let (_dir, path) = file("[replay]\nthreads = \"two\"\n");
         let error = resolve(Some(&path), &[]).unwrap_err().to_string();
         assert!(
-            error.contains(":2:1: `replay.threads` must be a integer, not a string"),
+            error.contains(":2:1: `replay.threads` must be of type integer, not string"),
             "{error}"
         );
         let (_dir, path) = file("[replay\n");
         let error = resolve(Some(&path), &[]).unwrap_err().to_string();
         assert!(error.contains("cosmoguard.toml:1:"), "{error}");
+    }
+
+    #[test]
+    fn values_that_would_silence_a_detector_are_refused_with_their_place() {
+        let refused = |text: &str| {
+            let (_dir, path) = file(text);
+            let error = resolve(Some(&path), &[]).unwrap_err().to_string();
+            assert!(error.contains("cosmoguard.toml:2:1: `"), "{text}: {error}");
+        };
+        for text in [
+            "[profile.severity.budget]\nlow = nan",
+            "[profile.severity.budget]\nlow = -1.0",
+            "[profile.severity.budget]\nhigh = 0.5",
+            "[profile.severity]\nmode = \"defender-2023\"",
+            "[profile.egress]\ncombination = nan",
+            "[profile.egress]\nhalf_life_days = 0",
+            "[profile.egress]\nweights = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]",
+            "[profile.egress]\nlevel_bounds = [3.0, 1.0]",
+            "[profile.location]\nhalf_life_days = -1",
+            "[profile.location.novelty]\nlevel_weights = [nan, 1.0, 1.0]",
+            "[profile.severity.kinds.CosmosDB_DataExfiltrationAnomaly]\nweight = nan",
+            "[profile.severity.kinds.CosmosDB_TorAnomaly]\nfloor = \"High\"\ncap = \"Low\"",
+            "[profile.severity.kinds.CosmosDB_TorAnomaly]\ncap = \"nothing\"",
+            "[profile.time]\nlateness_minutes = 100000000",
+            "[profile.time]\nlateness_minutes = -5",
+            "[profile.keys]\nmature_runs = -3",
+            "[replay]\nthreads = 100000",
+            "[replay]\nthreads = -1",
+            "[alerts]\nformat = \"xml\"",
+            "[intel]\ntrusted_asns = [-1]",
+        ] {
+            refused(text);
+        }
+        let low = "COSMOGUARD_PROFILE__SEVERITY__BUDGET__LOW".to_owned();
+        let error = resolve(None, &[(low, "nan".to_owned())]).unwrap_err().to_string();
+        assert!(error.starts_with("environment COSMOGUARD_PROFILE__"), "{error}");
+    }
+
+    #[test]
+    fn the_resolved_whole_reads_back_as_itself() {
+        let weight = "COSMOGUARD_PROFILE__SEVERITY__KINDS__COSMOSDB_TORANOMALY__WEIGHT".to_owned();
+        let resolved = resolve(None, &[(weight, "0.75".to_owned())]).unwrap();
+        let mut text = String::new();
+        for (key, value, _) in &resolved.values {
+            let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+            let header = format!("[{section}]\n");
+            if !text.contains(&header) {
+                text.push_str(&header);
+            }
+            text.push_str(&format!("{name} = {value}\n"));
+        }
+        let (_dir, path) = file(&text);
+        let again = resolve(Some(&path), &[]).unwrap();
+        let plain = |r: &Resolved| {
+            r.values.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(plain(&again), plain(&resolved));
+        let kind = &again.config.profile.severity.kinds["CosmosDB_TorAnomaly"];
+        assert_eq!(kind.weight, 0.75);
     }
 }

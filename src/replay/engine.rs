@@ -11,7 +11,7 @@ use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
 use crate::alert::dedup::Lane;
 use crate::alert::desk::{CopyDesk, DeskActor, DeskTick};
-use crate::event::{Place, Refusal, RefusalReason};
+use crate::event::Place;
 use crate::fleet::actor::{CopyFleet, FleetActor, FleetTick};
 use crate::ids::AccountId;
 use crate::limits;
@@ -25,14 +25,10 @@ use crate::store::sources::{FileKey, Sources};
 use crate::store::{StateStore, WriteBatch};
 use crate::tenant::actor::{CopyTenant, JudgeOpenTenant, Operations, TenantActor, TenantTick};
 use crate::tenant::operation::TenantOperation;
-use crate::time::{Clock, DAY_MS, MINUTE_MS, Timestamp};
+use crate::time::{Clock, MINUTE_MS, Timestamp};
 
-/// First moment that a record may carry: Azure's first year.
-const OLDEST: Timestamp = Timestamp(1_262_304_000_000);
 /// A record is late when its cell is closed.
 const CELL_MS: i64 = limits::CELL_MINUTES * MINUTE_MS;
-/// Records beyond the blob hour by more than this have a broken clock.
-const FUTURE_MS: i64 = 2 * DAY_MS;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -174,7 +170,8 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
         let intel = Arc::clone(&self.router.context().intel);
-        let mut pipeline = Pipeline::start(producer, &intel, self.options.threads);
+        let mut pipeline =
+            Pipeline::start(producer, &intel, self.options.not_after, self.options.threads);
         while let Some(chunk) = pipeline.next().await? {
             let progress = chunk.progress;
             self.chunk(chunk, writer, observer).await?;
@@ -207,11 +204,6 @@ impl Engine {
         }
         let refused = chunk.refused;
         for located in chunk.events {
-            if let Some(refused) = self.implausible(&located, chunk.frontier) {
-                self.refuse(&refused, observer);
-                self.sources.advance(refused.file, refused.offset);
-                continue;
-            }
             self.take(located, writer).await?;
         }
         // Only now: records of the chunk may lie in front of them.
@@ -229,25 +221,6 @@ impl Engine {
         }
         self.counts.note_refused(refused);
         observer.refused(self.name(refused.file), refused);
-    }
-
-    /// A clock that cannot be right: before Azure existed, or days beyond the hour of the blob.
-    fn implausible(&self, located: &Located, frontier: Option<Timestamp>) -> Option<RefusedRecord> {
-        let time = located.event.time;
-        let (reason, detail) = if time < OLDEST {
-            (RefusalReason::BadTime, "the time lies before 2010")
-        } else if time >= self.options.not_after {
-            (RefusalReason::FutureTime, "the time lies more than two days after now")
-        } else if frontier.is_some_and(|hour| time.since(hour) > FUTURE_MS) {
-            (
-                RefusalReason::FutureTime,
-                "the time lies more than two days after the hour of its blob",
-            )
-        } else {
-            return None;
-        };
-        let refusal = Refusal { reason, at: 0, detail: detail.to_owned() };
-        Some(RefusedRecord::new(located.file, located.offset, refusal, &[]))
     }
 
     fn name(&self, file: u32) -> &str {

@@ -9,15 +9,20 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::event::{Body, Decoded, Decoder, Event};
+use crate::event::{Body, Decoded, Decoder, Event, Refusal, RefusalReason};
 use crate::ids::Text;
 use crate::intel::view::{AddressInfo, IntelView};
 use crate::source::{Chunk, Progress, Reader, RefusedRecord, SourceError};
 use crate::store::sources::FileKey;
-use crate::time::Timestamp;
+use crate::time::{DAY_MS, Timestamp};
 
 /// Addresses whose description a worker remembers.
 const ADDRESS_CACHE_MAX: usize = 65_536;
+
+/// First moment that a record may carry: Azure's first year.
+const OLDEST: Timestamp = Timestamp(1_262_304_000_000);
+/// Records beyond the blob hour by more than this have a broken clock.
+const FUTURE_MS: i64 = 2 * DAY_MS;
 
 /// A file that a producer began to read: its index in chunks, its name for people, and who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,15 +101,20 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the threads.
-    pub fn start(producer: Producer, intel: &Arc<IntelView>, threads: usize) -> Pipeline {
+    /// Starts the threads. Records at or after `not_after` are refused.
+    pub fn start(
+        producer: Producer,
+        intel: &Arc<IntelView>,
+        not_after: Timestamp,
+        threads: usize,
+    ) -> Pipeline {
         let threads = threads.max(1);
         let (raw_out, raw_in) = sync_channel::<(u64, Piece)>(threads);
         let (out, chunks) = mpsc::channel(threads);
         let raw_in = Arc::new(Mutex::new(raw_in));
         for _ in 0..threads {
             let (raw_in, out, intel) = (Arc::clone(&raw_in), out.clone(), Arc::clone(intel));
-            thread::spawn(move || decode_all(&raw_in, &out, &intel));
+            thread::spawn(move || decode_all(&raw_in, &out, &intel, not_after));
         }
         let reader = thread::spawn(move || read_all(producer, &raw_out));
         Pipeline { chunks, waiting: BTreeMap::new(), next: 0, reader: Some(reader) }
@@ -151,8 +161,9 @@ fn decode_all(
     raw_in: &Mutex<Receiver<(u64, Piece)>>,
     out: &mpsc::Sender<(u64, DecodedChunk)>,
     intel: &IntelView,
+    not_after: Timestamp,
 ) {
-    let mut worker = Worker { decoder: Decoder::new(), addresses: HashMap::new() };
+    let mut worker = Worker { decoder: Decoder::new(), addresses: HashMap::new(), not_after };
     loop {
         let next = raw_in.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((index, piece)) = next else { return };
@@ -166,6 +177,7 @@ fn decode_all(
 struct Worker {
     decoder: Decoder,
     addresses: HashMap<Option<IpAddr>, Arc<AddressInfo>>,
+    not_after: Timestamp,
 }
 
 impl Worker {
@@ -184,6 +196,11 @@ impl Worker {
             let bytes = chunk.record(record);
             match self.decoder.decode(bytes) {
                 Ok(Decoded::Event(event)) => {
+                    if let Some(refusal) = self.implausible(event.time, out.frontier) {
+                        let (file, offset) = (record.file, record.offset);
+                        out.refused.push(RefusedRecord::new(file, offset, refusal, bytes));
+                        continue;
+                    }
                     let address = self.address(client_ip(&event), intel);
                     out.events.push(Located {
                         event,
@@ -203,6 +220,22 @@ impl Worker {
             }
         }
         out
+    }
+
+    /// A clock that cannot be right: before Azure existed, days beyond now, or days beyond the hour
+    /// of the blob.
+    fn implausible(&self, time: Timestamp, frontier: Option<Timestamp>) -> Option<Refusal> {
+        let (reason, detail) = if time < OLDEST {
+            (RefusalReason::BadTime, "the time lies before 2010")
+        } else if time >= self.not_after {
+            (RefusalReason::FutureTime, "the time lies more than two days after now")
+        } else if frontier.is_some_and(|hour| time.since(hour) > FUTURE_MS) {
+            let detail = "the time lies more than two days after the hour of its blob";
+            (RefusalReason::FutureTime, detail)
+        } else {
+            return None;
+        };
+        Some(Refusal { reason, at: 0, detail: detail.to_owned() })
     }
 
     fn address(&mut self, ip: Option<IpAddr>, intel: &IntelView) -> Arc<AddressInfo> {

@@ -177,6 +177,10 @@ impl AlertWriter {
         }
     }
 
+    /// Shape of its lines.
+    pub fn format(&self) -> Format {
+        self.format
+    }
     /// Lines written.
     pub fn written(&self) -> u64 {
         self.written

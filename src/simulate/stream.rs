@@ -7,8 +7,10 @@ use crate::time::{HOUR_MS, Timestamp};
 use super::account::{Account, QueryLog};
 use super::caller::{Caller, Credential, Op};
 use super::draw::{Draw, Purpose, exp};
-use super::record::{Activity, DataPlane, QueryRun};
+use super::record::{DataPlane, QueryRun};
 use super::{Fleet, Session};
+
+mod operations;
 
 /// Which log a record belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +107,7 @@ impl Records<'_> {
                 session_hour(&place, i, session, hour, &mut writer);
             }
         }
-        self.next_operation = operations_hour(self.fleet, self.next_operation, hour, &mut writer);
+        self.next_operation = operations::hour(self.fleet, self.next_operation, hour, &mut writer);
         self.sequence = writer.sequence;
         self.waiting = writer.out;
         self.waiting.sort_unstable_by_key(|i| std::cmp::Reverse((i.arrival, i.sequence)));
@@ -463,41 +465,4 @@ fn query_run(
     .write(&mut out);
     let arrival = at.plus_ms(delay(draw) + 30_000 + draw.below_ms(30_000));
     writer.push(arrival, Log::Queries(place.index as u32), out);
-}
-
-fn operations_hour(fleet: &Fleet, from: usize, hour: Timestamp, writer: &mut Writer) -> usize {
-    let until = hour.plus_ms(HOUR_MS);
-    let mut next = from;
-    while let Some(operation) = fleet.operations.get(next).filter(|o| o.time < until) {
-        let draw = &mut Draw::new(fleet.options.seed, Purpose::Activity, next as u64, 0);
-        let correlation = draw.uuid();
-        let took = 200 + draw.below_ms(1800);
-        let end = if operation.failed {
-            ("Failure", "Failed.Forbidden")
-        } else {
-            ("Success", "Succeeded.OK")
-        };
-        for (after, (result, signature)) in [(0, ("Start", "Started.")), (took, end)] {
-            let mut out = Vec::with_capacity(2600);
-            let time = operation.time.plus_ms(after);
-            Activity {
-                time,
-                ticks: draw.below(10_000) as u32,
-                target: &operation.target,
-                operation: operation.name,
-                result,
-                signature,
-                ip: IpAddr::V4(operation.ip),
-                correlation,
-                principal: &operation.principal,
-                tenant: fleet.tenant,
-                subscription: &fleet.subscriptions[operation.subscription].id_text,
-            }
-            .write(&mut out);
-            let arrival = time.plus_ms(60_000 + draw.below_ms(180_000));
-            writer.push(arrival, Log::Activity(operation.subscription as u32), out);
-        }
-        next += 1;
-    }
-    next
 }

@@ -192,7 +192,6 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Longer ones: path (or path and function), and why.
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[
     ("src/baseline/cell.rs", "the cell and its three lanes are one order-free structure"),
-    ("src/simulate/stream.rs", "one stream of draws; splitting would hide their order"),
     ("src/simulate/stream.rs request", "one record, field by field"),
     ("src/cli/model.rs print", "one page, line by line"),
 ];

@@ -291,6 +291,11 @@ fn one_damaged_account_is_named_and_the_others_are_kept() {
     }
 }
 
+fn shell(patient: &Patient, script: &str) -> std::process::Output {
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).current_dir(patient.dir.path()).output().unwrap()
+}
+
 #[test]
 fn a_full_disk_ends_the_run_and_leaves_the_state_as_it_was() {
     let patient = Patient::new(true);
@@ -301,11 +306,7 @@ fn a_full_disk_ends_the_run_and_leaves_the_state_as_it_was() {
     let mut met = 0;
     for blocks in [900, 1300, 2100] {
         let script = format!("ulimit -f {blocks}; exec {binary} {args} --config c.toml");
-        let out = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .current_dir(patient.dir.path())
-            .output()
-            .unwrap();
+        let out = shell(&patient, &script);
         let err = String::from_utf8_lossy(&out.stderr);
         assert!(!err.contains("panicked"), "{blocks}: {err}");
         assert!(matches!(out.status.code(), Some(0 | 1)), "{blocks}: {:?} {err}", out.status);
@@ -325,11 +326,7 @@ fn a_directory_that_cannot_be_written_is_said_to_be_so() {
     // Tests may run as root, whom no permission stops; without setpriv there is nobody to be.
     let script =
         format!("exec setpriv --reuid=65534 --clear-groups {binary} {}", replay("d").join(" "));
-    let out = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .current_dir(patient.dir.path())
-        .output()
-        .unwrap();
+    let out = shell(&patient, &script);
     let err = String::from_utf8_lossy(&out.stderr);
     if err.contains("setpriv") {
         println!("not tested here: {err}");

@@ -18,7 +18,8 @@ use cosmoguard::store::memory::MemoryStore;
 use cosmoguard::store::{StateStore, keys};
 use cosmoguard::time::{SystemClock, Timestamp};
 
-struct Unwatched;
+/// Nobody watches, and nothing may be refused or warned of.
+pub struct Unwatched;
 
 impl Observer for Unwatched {
     fn progress(&mut self, _: &Counts, _: &Progress, _: Timestamp) {}

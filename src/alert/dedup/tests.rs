@@ -175,3 +175,31 @@ fn early_and_definitive_verdicts_share_an_id() {
     };
     assert_eq!(id(half, graded), id(whole.0, whole.1));
 }
+
+#[test]
+fn a_sweep_names_all_it_reached_while_its_line_is_not_written() {
+    use crate::ids::{AccountId, Cloud};
+    let mut desk = DeskState::default();
+    let sweep = |accounts: usize, decided: &str| {
+        let mut out = finding(AlertKind::MaliciousScript);
+        let name = |n| (AccountId::new(&format!("account-{n}"), Cloud::Public), None);
+        out.accounts = (0..accounts).map(name).collect();
+        out.decided = time(decided);
+        (out.start, out.end) = (out.decided.plus_ms(-60_000), out.decided);
+        let grade = grade(&out, &Profile::default().severity).unwrap();
+        (out, grade)
+    };
+    let DeskOutcome::Opened(mut alert) = apply(&mut desk, sweep(4, "2026-11-14T05:07Z")) else {
+        panic!("opens")
+    };
+    let before = alert.finding.clone();
+    for (accounts, decided) in [(8, "2026-11-14T05:08Z"), (2, "2026-11-14T05:09Z")] {
+        let later = sweep(accounts, decided);
+        assert_eq!(apply(&mut desk, later.clone()), DeskOutcome::Counted(alert.id));
+        alert.widen(later.0);
+    }
+    let now = &alert.finding;
+    assert_eq!((now.accounts.len(), alert.findings), (8, 3));
+    assert_eq!((now.start, now.end), (before.start, time("2026-11-14T05:08Z")));
+    assert_eq!((now.test.p, now.decided), (before.test.p, before.decided));
+}

@@ -8,18 +8,17 @@ use cosmoguard::alert::formats::Format;
 use cosmoguard::intel::feeds;
 use cosmoguard::intel::view::{IntelView, ListKind};
 use cosmoguard::profile::Profile;
-use cosmoguard::replay::engine::{Observer, RunOptions};
+use cosmoguard::replay::engine::RunOptions;
 use cosmoguard::replay::pipeline::{FileNote, Piece, Producer};
 use cosmoguard::replay::session::{Job, run};
-use cosmoguard::replay::summary::Counts;
 use cosmoguard::replay::writer::AlertWriter;
 use cosmoguard::simulate::{self, FleetOptions};
-use cosmoguard::source::{Chunk, Progress, RawRecord, RefusedRecord, SourceError};
+use cosmoguard::source::{Chunk, RawRecord, SourceError};
 use cosmoguard::store::StateStore;
 use cosmoguard::store::sources::{FileKey, HEAD_BYTES};
 use cosmoguard::time::{SystemClock, Timestamp};
 
-use crate::simulated::fleet;
+use crate::simulated::{Unwatched, fleet};
 
 /// Files that the records are spread over, and one of copies.
 const FILES: u32 = 3;
@@ -73,21 +72,6 @@ pub enum Played {
 pub struct World {
     records: Arc<Vec<Record>>,
     intel: Arc<IntelView>,
-}
-
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn progress(&mut self, _: &Counts, _: &Progress, _: Timestamp) {}
-    fn refused(&mut self, _: &str, record: &RefusedRecord) {
-        panic!("a simulated record was refused: {:?}", record.refusal);
-    }
-    fn warning(&mut self, warning: &str) {
-        panic!("{warning}");
-    }
-    fn stop(&self) -> bool {
-        false
-    }
 }
 
 impl World {
