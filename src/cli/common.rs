@@ -149,14 +149,15 @@ fn temporary_store() -> anyhow::Result<Opened> {
         .prefix("cosmoguard-")
         .tempdir()
         .context("cannot make a temporary store; set TMPDIR to a folder with free space")?;
-    let store: Arc<dyn StateStore> = Arc::new(SledStore::open(&temporary.path().join("state"))?);
+    let store: Arc<dyn StateStore> =
+        Arc::new(SledStore::open(&DataDir::new(temporary.path()).state())?);
     Ok(Opened { store, kept: None, _temporary: Some(temporary) })
 }
 
 /// Opens a store that must exist, for reading: damage is reported and left as it is.
 pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
     say_found(&snapshot::restore::resume(data_dir)?);
-    if !data_dir.join("state").is_dir() {
+    if !DataDir::new(data_dir).state().is_dir() {
         bail!(
             "no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`",
             data_dir.display(),

@@ -21,6 +21,7 @@ use crate::replay::session::{self, Job};
 use crate::replay::summary::Counts;
 use crate::replay::writer::AlertWriter;
 use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
+use crate::store::layout::DataDir;
 use crate::store::sources::Sources;
 use crate::store::{StateStore, StoreError};
 use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
@@ -189,7 +190,7 @@ fn writer(
     let path = match (&args.alerts, data_dir) {
         (Some(path), _) if path.as_os_str() == "-" => return Ok(AlertWriter::stdout(format)),
         (Some(path), _) => path.clone(),
-        (None, Some(dir)) => dir.join("alerts.jsonl"),
+        (None, Some(dir)) => DataDir::new(dir).alerts(),
         (None, None) => PathBuf::from("alerts.jsonl"),
     };
     Ok(match data_dir {
@@ -201,7 +202,7 @@ fn writer(
 /// Beside the models, else beside the alerts, else here.
 fn refused_path(data_dir: Option<&Path>, alerts: Option<&Path>) -> PathBuf {
     let dir = data_dir.or_else(|| alerts.and_then(Path::parent)).unwrap_or(Path::new(""));
-    dir.join("refused.jsonl")
+    DataDir::new(dir).refused()
 }
 
 /// Set by Ctrl-C: the run ends at the next chunk, in good order.

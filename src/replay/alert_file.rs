@@ -49,7 +49,7 @@ pub(super) fn plan(
     delivered: Option<u64>,
     known: u64,
 ) -> anyhow::Result<Plan> {
-    if !holds_lines(path)? {
+    if (delivered == Some(0) && is_torn_start(path)?) || !holds_lines(path)? {
         return Ok(Plan { length: 0, missing: 0..0 });
     }
     let io = |cause| WriterError::Io { path: path.to_owned(), cause };
@@ -84,6 +84,17 @@ pub(super) fn holds_lines(path: &Path) -> Result<bool, WriterError> {
         head if head.starts_with(b"CEF:0|") || (head.starts_with(b"{") && ours) => Ok(true),
         _ => Err(WriterError::NotAlerts(path.to_owned())),
     }
+}
+
+/// All there is, is the begin of a line: too little to tell whose, so only a file that was begun
+/// here may be cut for it.
+fn is_torn_start(path: &Path) -> Result<bool, WriterError> {
+    let io = |cause| WriterError::Io { path: path.to_owned(), cause };
+    let mut head = Vec::new();
+    if path.is_file() {
+        File::open(path).and_then(|f| f.take(65_536).read_to_end(&mut head)).map_err(io)?;
+    }
+    Ok(head.len() < 65_536 && !head.contains(&b'\n'))
 }
 
 /// The first whole lines, at most `most`.
@@ -135,6 +146,7 @@ mod tests {
         };
         assert_eq!(planned("", Some(3 * size)), (0, 0, 0..0), "moved away by its reader");
         assert_eq!(planned(&format!("{all}{}", line(9)), Some(3 * size)), (3, 0, 0..0));
+        assert_eq!(planned("{\"id\":\"/subscr", Some(0)), (0, 0, 0..0), "the first line is torn");
         // Torn or short of what was delivered.
         assert_eq!(planned(&all[..all.len() - 5], Some(3 * size)), (2, 0, 2..3));
         // The directory was moved, or restored.

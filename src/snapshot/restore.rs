@@ -15,12 +15,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Manifest, SnapshotError, check, files};
+use crate::store::layout::{ALERTS, STATE};
 use crate::store::lock::DirLock;
 use crate::store::sled_store::{self, SledStore};
 use crate::store::{StateStore, WriteBatch, keys};
 
-const STATE: &str = "state";
-const ALERTS: &str = "alerts.jsonl";
 const RESTORING: &str = ".restoring";
 const JOURNAL: &str = "restore.json";
 

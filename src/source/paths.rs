@@ -10,8 +10,17 @@ use crate::time::Timestamp;
 /// Endings of log files; in a folder everything else is passed over.
 const ENDINGS: [&str; 8] = ["json", "jsonl", "ndjson", "log", "txt", "concatjson", "gz", "zst"];
 /// What this program writes itself beside logs.
-const OWN_FILES: [&str; 5] =
-    ["refused.jsonl", "labels.json", "alerts.jsonl", "tor-exits.txt", "threat-ips.txt"];
+const OWN_FILES: [&str; 7] = [
+    "refused.jsonl",
+    "labels.json",
+    "alerts.jsonl",
+    "audit.jsonl",
+    "recovery.jsonl",
+    "tor-exits.txt",
+    "threat-ips.txt",
+];
+/// A folder with this file is a database of ours, not logs.
+const DATABASE_MARK: &str = "mark.json";
 /// Warnings kept word for word; the rest is counted.
 const WARNINGS_MAX: usize = 100;
 
@@ -111,6 +120,9 @@ fn walk(listing: &mut Listing, root: u32, folder: &Path) {
                 walk.skip_current_dir();
             }
             listing.skipped.hidden += 1;
+        } else if entry.file_type().is_dir() && entry.path().join(DATABASE_MARK).is_file() {
+            walk.skip_current_dir();
+            listing.skipped.own_output += 1;
         } else if entry.file_type().is_file() && wanted(entry.path(), &mut listing.skipped) {
             let size = entry.metadata().map_or(0, |m| m.len());
             let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
@@ -133,7 +145,8 @@ fn walk_warning(folder: &Path, error: &walkdir::Error) -> String {
 fn wanted(path: &Path, skipped: &mut Skipped) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    if OWN_FILES.contains(&name.as_ref()) {
+    let kept_aside = name.starts_with("alerts.before-");
+    if OWN_FILES.contains(&name.as_ref()) || kept_aside {
         skipped.own_output += 1;
         false
     } else if !ENDINGS.contains(&ending.as_str()) {

@@ -304,6 +304,10 @@ fn folders_are_filtered_and_named_files_are_not() {
         "labels.json",
         "refused.jsonl",
         "alerts.jsonl",
+        "audit.jsonl",
+        "recovery.jsonl",
+        "alerts.before-1.jsonl",
+        "state/mark.json",
         "x.md",
         ".h.json",
         ".git/c.json",
@@ -311,7 +315,7 @@ fn folders_are_filtered_and_named_files_are_not() {
         write(&folder.path().join(name), record(0, name).as_bytes());
     }
     let mut reader = open(&[folder.path().to_owned()], &Options::default()).unwrap();
-    assert_eq!(reader.skipped(), Skipped { other_ending: 1, own_output: 3, hidden: 2 });
+    assert_eq!(reader.skipped(), Skipped { other_ending: 1, own_output: 7, hidden: 2 });
     assert_eq!(names(&drain(&mut reader).records), ["B.LOG", "a.json"]);
     assert_eq!(names(&read(&folder.path().join("x.md")).records), ["x.md"]);
 }

@@ -13,6 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::layout::DataDir;
 use super::lock::DirLock;
 use super::mark::Mark;
 use super::recovery::{Recovery, Rung};
@@ -216,7 +217,7 @@ fn mend(
 
 /// The alert file is cut to what the state knows; what was in it is kept.
 fn keep_alerts(dir: &Path, report: &mut Recovery) {
-    let file = dir.join("alerts.jsonl");
+    let file = DataDir::new(dir).alerts();
     if !file.is_file() {
         return;
     }

@@ -1,6 +1,11 @@
 //! What lies where in a data directory.
 use std::path::{Path, PathBuf};
 
+/// The database's folder.
+pub const STATE: &str = "state";
+/// The alert file.
+pub const ALERTS: &str = "alerts.jsonl";
+
 /// A data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataDir(PathBuf);
@@ -16,7 +21,7 @@ impl DataDir {
     }
     /// The database.
     pub fn state(&self) -> PathBuf {
-        self.0.join("state")
+        self.0.join(STATE)
     }
     /// Scheduled snapshots.
     pub fn snapshots(&self) -> PathBuf {
@@ -24,15 +29,11 @@ impl DataDir {
     }
     /// Alert lines, if no other file is named.
     pub fn alerts(&self) -> PathBuf {
-        self.0.join("alerts.jsonl")
+        self.0.join(ALERTS)
     }
     /// Refused records.
     pub fn refused(&self) -> PathBuf {
         self.0.join("refused.jsonl")
-    }
-    /// Records that were pushed and not applied yet.
-    pub fn inbox(&self) -> PathBuf {
-        self.0.join("inbox")
     }
     /// What people changed by hand.
     pub fn audit(&self) -> PathBuf {

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::layout::DataDir;
 use crate::ids::AccountId;
 use crate::time::Timestamp;
-
-/// File in the data directory.
-pub const FILE: &str = "recovery.jsonl";
 
 /// How far down the ladder the opening went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -137,7 +135,8 @@ impl Recovery {
     pub fn append(&self, dir: &Path) -> io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        let mut file = OpenOptions::new().create(true).append(true).open(dir.join(FILE))?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(DataDir::new(dir).recovery())?;
         file.write_all(&line)?;
         file.sync_data()
     }
@@ -172,7 +171,7 @@ mod tests {
         );
         report.append(dir.path()).unwrap();
         report.append(dir.path()).unwrap();
-        let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
+        let text = std::fs::read_to_string(DataDir::new(dir.path()).recovery()).unwrap();
         assert_eq!(text.lines().count(), 2);
         let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!(line["rung"], "snapshot");

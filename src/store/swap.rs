@@ -13,6 +13,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::layout::DataDir;
+
 /// What becomes of the replaced directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Old {
@@ -33,7 +35,7 @@ impl Old {
 
 /// The database's directory.
 pub fn state(dir: &Path) -> PathBuf {
-    dir.join("state")
+    DataDir::new(dir).state()
 }
 
 /// An empty directory for a database that is to replace `state`.

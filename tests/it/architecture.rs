@@ -191,7 +191,6 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 /// Longer ones: path (or path and function), and why.
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[
-    ("src/baseline/cell.rs", "the cell and its three lanes are one order-free structure"),
     ("src/simulate/stream.rs request", "one record, field by field"),
     ("src/cli/model.rs print", "one page, line by line"),
 ];
