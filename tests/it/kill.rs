@@ -1,7 +1,7 @@
 //! kill -9 of the real binary at random moments: started again until it ends, it leaves what a run
 //! that nobody disturbed leaves.
 //!
-//! The moments are printed with their seed; `COSMOGUARD_TEST_SEED=N` repeats a seed. Moments are
+//! The moments are printed with their seed; `TEST_SEED=N` repeats a seed. Moments are
 //! times, so the same seed need not meet the same instruction again; `splits` covers each write
 //! one by one.
 #![allow(clippy::expect_used, reason = "a test that cannot set its scene fails")]
@@ -42,10 +42,10 @@ const REPLAY: [&str; 13] = [
 ];
 
 fn seed() -> u64 {
-    let given = std::env::var("COSMOGUARD_TEST_SEED").ok();
+    let given = std::env::var("TEST_SEED").ok();
     given.map_or_else(
         || std::hash::RandomState::new().build_hasher().finish(),
-        |text| text.parse().expect("COSMOGUARD_TEST_SEED is a number"),
+        |text| text.parse().expect("TEST_SEED is a number"),
     )
 }
 
@@ -118,7 +118,7 @@ fn killed_at_any_moment_and_started_again_it_leaves_what_an_undisturbed_run_leav
     assert!(calm.alerts.iter().filter(|b| **b == b'\n').count() > 3 && calm.models.len() == 4);
 
     let seed = seed();
-    eprintln!("COSMOGUARD_TEST_SEED={seed}, an undisturbed run takes {duration:?}");
+    eprintln!("TEST_SEED={seed}, an undisturbed run takes {duration:?}");
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
     for n in 0..DIRECTORIES {
         let data_dir = format!("killed-{n}");
