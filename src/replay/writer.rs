@@ -82,6 +82,13 @@ impl AlertWriter {
         let delivered = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes);
         let alert_file::Plan { length, missing } =
             alert_file::plan(path, format, store, delivered, known)?;
+        if delivered.is_none() && length == 0 {
+            // Before the file is there: whatever is found in it later is this store's.
+            let mut batch = WriteBatch::default();
+            batch.put(keys::delivered(path), 0_u64.to_be_bytes().to_vec());
+            store.write(batch)?;
+            store.flush()?;
+        }
         let mut writer = AlertWriter::at(path, format, length)?;
         writer.next_number = known;
         if let Sink::File(file, _) = &mut writer.sink {
