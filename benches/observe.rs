@@ -42,7 +42,7 @@ fn one_account(context: &Context) -> (AccountId, Vec<Routed>) {
         };
         let address = Arc::new(context.intel.describe(ip));
         let watermark = event.time.plus_ms(-lateness_ms);
-        Routed { watermark, event, address, place: Place::NOWHERE }
+        Routed { watermark, event, address, place: Place::NOWHERE, query: None }
     });
     (id, routed.collect())
 }

@@ -74,6 +74,7 @@ fn chunks() -> Vec<Vec<Routed>> {
         address: Arc::clone(&address),
         watermark: Timestamp(0),
         place: Place::NOWHERE,
+        query: None,
     };
     let chunk = |c: usize| (c * CHUNK_RECORDS..(c + 1) * CHUNK_RECORDS).map(event).collect();
     (0..CHUNKS).map(chunk).collect()

@@ -23,6 +23,7 @@ pub mod alert;
 pub mod baseline;
 pub mod cli;
 pub mod config;
+pub mod cosmos_sql;
 pub mod detect;
 pub mod event;
 pub mod fleet;

@@ -50,6 +50,23 @@ pub const ROW_PLACES_MAX: usize = 2;
 pub const RECORDS_SAMPLED_MAX: usize = 20;
 /// Finished key operations kept in one cell of an account: the smallest by (time, digest).
 pub const CELL_KEY_OPERATIONS_MAX: usize = 6;
+/// Shapes of queries kept in one cell that the account does not know: odd ones first.
+pub const CELL_QUERIES_MAX: usize = 6;
+/// Known shapes that one cell counts: the ones of smallest hash.
+pub const CELL_KNOWN_QUERIES_MAX: usize = 48;
+/// Requests kept in one cell to be joined with the texts of their queries: malformed ones first, then
+/// those of strangers, then those of smallest hash.
+pub const CELL_ANSWERS_MAX: usize = 64;
+/// Callers and containers of malformed requests kept in one cell.
+pub const CELL_FAILURES_MAX: usize = 4;
+/// Bytes for the shapes of queries that one account remembers.
+pub const QUERY_SHAPES_BYTES_MAX: usize = 48 << 10;
+/// Activity ids kept of one shape in one cell.
+pub const QUERY_ACTIVITIES_MAX: usize = 4;
+/// Distinct request lengths kept of one caller's malformed requests: the smallest ones.
+pub const FAILURE_LENGTHS_MAX: usize = 6;
+/// Distinct places of syntax errors kept of one container.
+pub const ERROR_PLACES_MAX: usize = 6;
 
 /// Cells that an account may have open: an hour, which is how blobs arrive, the lateness, and one
 /// more at each end where these do not start and stop at a cell.
@@ -65,7 +82,7 @@ pub const LATENESS_MINUTES: i64 = 15;
 ///
 /// | what | at most | bytes |
 /// |---|---|---|
-/// | the model itself | | 2,488 |
+/// | the model itself | | 2,696 |
 /// | open cells | 9 at the default lateness, 224 bytes each | 2,016 |
 /// | their callers and pools | 9 × (6 + 3), 328 bytes each, 208 for names and statuses | 43,416 |
 /// | their key operations | 9 × 6, 200 bytes each | 10,800 |
@@ -73,14 +90,19 @@ pub const LATENESS_MINUTES: i64 = 15;
 /// | places | 40 areas, 64 networks, 64 combinations, … | 18,960 |
 /// | principals | 11, and a newcomer | 17,760 |
 /// | listed addresses, tempo, recent kinds | | 6,016 |
-/// | together | of 131,072 | 130,964 |
+/// | shapes of queries | 512, tokens of 128 of them, what one cell leaves for the next | 60,100 |
+/// | queries of open cells | 9 × (6 odd ones, 48 known ones, 64 answers, 4 failures) | 128,376 |
+/// | together | of 327,680 | 319,700 |
+///
+/// The last two are there only where texts of queries are logged; without them a model has at most
+/// 131,300 bytes.
 ///
 /// What gives way first: in a cell, callers are pooled by network, client and credential (never a
 /// listed address before an ordinary one), then pools are counted only, then names beyond a row's
 /// smallest are dropped, then key operations beyond the first; minutes that lie beyond the last
 /// open cell are judged at once; in a baseline, what is least used gives way to a newcomer. Texts
 /// are shared by all that name them and are not counted here.
-pub const ACCOUNT_BYTES_MAX: usize = 128 << 10;
+pub const ACCOUNT_BYTES_MAX: usize = 320 << 10;
 /// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.
 pub const PANICS_BEFORE_QUARANTINE: usize = 3;
 /// Window in which panics are counted, milliseconds of the monotonic clock.

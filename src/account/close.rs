@@ -60,6 +60,7 @@ impl AccountModel {
         let observations = self.principals.assess(minute, &cell, &directory, keys);
         self.judge_keys(&observations, cx, out);
         self.principals.learn(minute, &cell, &directory, keys);
+        self.close_queries(minute, &cell, cx, out);
         self.egress.add_cell(minute, &cell, &cx.profile.egress);
         self.slot_open = true;
     }
@@ -81,6 +82,7 @@ impl AccountModel {
         observations.iter_mut().for_each(|o| o.late = true);
         self.judge_keys(&observations, cx, out);
         self.principals.learn_late(minute, &cell, &directory, keys);
+        self.close_late_queries(minute, &cell, cx, out);
     }
 
     /// Runs of key operations that ended some quiet minutes ago: what they lacked is known now.
@@ -244,12 +246,15 @@ impl AccountModel {
         let location = self.location.close_day(day, active, &cx.profile.location);
         self.listed.close_day(day, active, &cx.profile.location);
         self.principals.close_day(day, active, &cx.profile.keys);
+        if let Some(shapes) = &mut self.shapes {
+            shapes.close_day(day, &cx.profile.queries);
+        }
         if active {
             out.contributions.push((day, Contribution { egress, location }));
         }
     }
 
-    fn note_surprise(&mut self, lane: SurpriseLane, p: f64) {
+    pub(super) fn note_surprise(&mut self, lane: SurpriseLane, p: f64) {
         let code = &mut self.hour_surprise[lane as usize];
         *code = (*code).max(surprise_code(p));
     }
@@ -262,7 +267,7 @@ impl AccountModel {
     }
 
     /// Grades a finding; if it is worth an alert, numbers it, tells the others, and passes it on.
-    fn raise(&mut self, mut finding: Finding, cx: &Context, out: &mut Outcome) -> bool {
+    pub(super) fn raise(&mut self, mut finding: Finding, cx: &Context, out: &mut Outcome) -> bool {
         let day_ago = finding.decided.plus_ms(-DAY_MS);
         self.recent.retain(|(_, at)| *at >= day_ago);
         finding.companions =

@@ -5,7 +5,7 @@ use crate::baseline::principals::PrincipalDirectory;
 use crate::baseline::prior::{Contribution, Priors};
 use crate::baseline::published::ByDay;
 use crate::detect::Finding;
-use crate::event::{Event, Place};
+use crate::event::{Event, Place, QueryRead};
 use crate::intel::view::{AddressInfo, IntelView};
 use crate::profile::Profile;
 use crate::severity::Grade;
@@ -23,6 +23,8 @@ pub struct Routed {
     pub watermark: Timestamp,
     /// Where the record was read.
     pub place: Place,
+    /// What the text of its query says, where it has one.
+    pub query: Option<Arc<QueryRead>>,
 }
 
 /// Events of one account, in stream order.
@@ -115,11 +117,13 @@ pub enum SurpriseLane {
     EgressDrip,
     EgressOperation,
     EgressNewNetwork,
+    Query,
+    Fuzzing,
 }
 
 impl SurpriseLane {
     /// All lanes, in order.
-    pub const ALL: [SurpriseLane; 10] = [
+    pub const ALL: [SurpriseLane; 12] = [
         SurpriseLane::Tor,
         SurpriseLane::Listed,
         SurpriseLane::Place,
@@ -130,6 +134,8 @@ impl SurpriseLane {
         SurpriseLane::EgressDrip,
         SurpriseLane::EgressOperation,
         SurpriseLane::EgressNewNetwork,
+        SurpriseLane::Query,
+        SurpriseLane::Fuzzing,
     ];
     /// Words for people.
     pub fn as_str(self) -> &'static str {
@@ -144,6 +150,8 @@ impl SurpriseLane {
             SurpriseLane::EgressDrip => "egress drip",
             SurpriseLane::EgressOperation => "egress by operation",
             SurpriseLane::EgressNewNetwork => "egress to a new network",
+            SurpriseLane::Query => "new query",
+            SurpriseLane::Fuzzing => "malformed queries",
         }
     }
 }

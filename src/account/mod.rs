@@ -4,4 +4,5 @@ mod close;
 pub mod logic;
 pub mod message;
 pub mod model;
+mod queries;
 pub mod view;

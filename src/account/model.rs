@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 
 use super::logic::AccountState;
 use super::message::{Context, Graded, Outcome, Pending, Routed, SURPRISE_LANES};
-use crate::baseline::cell::{CallerKey, Cell, LaneMemory};
+use crate::baseline::cell::{CallerKey, Cell, LaneMemory, Ran, query_key};
 use crate::baseline::egress::EgressBaseline;
 use crate::baseline::listed::ListedBaseline;
 use crate::baseline::location::LocationBaseline;
 use crate::baseline::principals::{KeyOperation, PrincipalsBaseline};
+use crate::baseline::query_shapes::{ErrorsBaseline, QueryShapes};
 use crate::baseline::tempo::TempoBaseline;
 use crate::detect::AlertKind;
 use crate::event::{ActivityOperation, Body, Event, Place};
@@ -51,6 +52,9 @@ pub struct AccountModel {
     pub(crate) egress: EgressBaseline,
     pub(crate) principals: PrincipalsBaseline,
     pub(crate) tempo: TempoBaseline,
+    /// `None` until a query's text is seen.
+    pub(crate) shapes: Option<Box<QueryShapes>>,
+    pub(crate) errors: ErrorsBaseline,
     pub(crate) sequence: u64,
     pub(crate) recent: Vec<(AlertKind, Timestamp)>,
     pub(crate) records: u64,
@@ -82,6 +86,8 @@ impl AccountModel {
             egress: EgressBaseline::new(),
             principals: PrincipalsBaseline::default(),
             tempo: TempoBaseline::new(),
+            shapes: None,
+            errors: ErrorsBaseline::default(),
             sequence: 0,
             recent: Vec::new(),
             records: 0,
@@ -133,7 +139,7 @@ impl AccountModel {
         }
         let newest = self.open.keys().next_back().copied().unwrap_or(self.last_minute);
         let slot_end = (newest.div_euclid(SLOT_MINUTES) + 1) * SLOT_MINUTES;
-        let due = self.key_run_due(cx).map_or(slot_end, |due| due + 1);
+        let due = self.due(cx).map_or(slot_end, |due| due + 1);
         let mut copy = self.clone();
         copy.tick(Timestamp::of_minute(slot_end.max(due)), cx).findings
     }
@@ -159,6 +165,8 @@ impl AccountModel {
             + PrincipalsBaseline::HEAP_MAX
             + TempoBaseline::HEAP_MAX
             + ListedBaseline::HEAP_MAX
+            + size_of::<QueryShapes>()
+            + QueryShapes::HEAP_MAX
     }
 
     /// Bytes the model takes, heap included.
@@ -169,7 +177,7 @@ impl AccountModel {
     }
 
     /// Heap bytes by facet.
-    pub fn bytes_by_facet(&self) -> [(&'static str, usize); 6] {
+    pub fn bytes_by_facet(&self) -> [(&'static str, usize); 7] {
         let cells = self.open.values().map(|c| size_of::<(i64, Cell)>() + c.heap_bytes()).sum();
         [
             ("open cells", cells),
@@ -178,12 +186,16 @@ impl AccountModel {
             ("principals", self.principals.heap_bytes()),
             ("tempo", self.tempo.heap_bytes()),
             ("listed", self.listed.heap_bytes()),
+            (
+                "queries",
+                self.shapes.as_ref().map_or(0, |s| size_of::<QueryShapes>() + s.heap_bytes()),
+            ),
         ]
     }
 
     /// What remains to do when the watermark moves on.
     fn pending(&self, cx: &Context) -> Pending {
-        if !self.open.is_empty() || self.slot_open || self.key_run_due(cx).is_some() {
+        if !self.open.is_empty() || self.slot_open || self.due(cx).is_some() {
             return Pending::Cells;
         }
         match self.clock {
@@ -198,6 +210,31 @@ impl AccountModel {
     /// its cell, because the rest of the cell may go on with the run.
     fn key_run_due(&self, cx: &Context) -> Option<i64> {
         self.principals.next_due(&cx.profile.keys).map(last_minute_of_cell)
+    }
+
+    /// The minute at whose end queries are judged although their requests did not come.
+    fn queries_due(&self) -> Option<i64> {
+        self.shapes.as_ref().and_then(|s| s.due())
+    }
+
+    /// The next minute that is judged although nothing arrives.
+    fn due(&self, cx: &Context) -> Option<i64> {
+        let (keys, queries) = (self.key_run_due(cx), self.queries_due());
+        keys.into_iter().chain(queries).min()
+    }
+
+    /// The last such minute that is known of.
+    fn last_due(&self, cx: &Context) -> Option<i64> {
+        self.key_run_due(cx).max(self.queries_due())
+    }
+
+    fn close_due(&mut self, due: i64, cx: &Context, out: &mut Outcome) {
+        if self.key_run_due(cx) == Some(due) {
+            self.close_key_runs(due, cx, out);
+        }
+        if self.queries_due() == Some(due) {
+            self.close_waiting_queries(due, cx, out);
+        }
     }
 
     /// First minute after the last active day.
@@ -218,17 +255,21 @@ impl AccountModel {
         if Timestamp::of_minute(minute + 1) <= self.watermark {
             self.late_records += 1;
             let mut cell = Cell::default();
-            add(&mut cell, routed);
+            add(&mut cell, routed, false);
             cell.mark_late();
             self.close_late(minute, cell, cx, out);
             return;
         }
+        let texts = self.shapes.is_some();
+        let known = self.knows_query(routed);
         let cell = self.open.entry(minute).or_default();
         if let Body::Request(r) = &event.body {
             let familiar = |key: &CallerKey| self.location.is_familiar(key);
-            cell.add_request_of((event.time, routed.place), r, &routed.address, &familiar);
+            let at = (event.time, routed.place);
+            cell.add_request_of(at, r, &routed.address, &familiar, texts);
+            add_text(cell, routed, known);
         } else {
-            add(cell, routed);
+            add(cell, routed, known);
         }
         // Only clocks that run ahead open more: the farthest time is judged at once, as a late one.
         if self.open.len() > limits::open_cells_max(cx.profile.time.lateness_minutes)
@@ -237,6 +278,11 @@ impl AccountModel {
             cell.mark_late();
             self.close_late(minute, cell, cx, out);
         }
+    }
+
+    fn knows_query(&self, routed: &Routed) -> bool {
+        let (Some(shapes), Some(read)) = (&self.shapes, &routed.query) else { return false };
+        ran(&routed.event).is_some_and(|run| shapes.knows(query_key(read, run.container)))
     }
 
     fn advance(&mut self, watermark: Timestamp, cx: &Context, out: &mut Outcome) {
@@ -251,7 +297,7 @@ impl AccountModel {
             self.close_cell(minute, cell, cx, out);
         }
         if self.clock.is_some() {
-            let due = self.key_run_due(cx).map_or(i64::MIN, |due| due + 1);
+            let due = self.last_due(cx).map_or(i64::MIN, |due| due + 1);
             self.roll_to(watermark.minute().min(self.last_day_end().max(due)), cx, out);
         }
     }
@@ -265,11 +311,11 @@ impl AccountModel {
         while at < minute {
             let step = if self.slot_open { SLOT_MINUTES } else { 60 };
             let boundary = (at.div_euclid(step) + 1) * step;
-            if let Some(due) = self.key_run_due(cx)
+            if let Some(due) = self.due(cx)
                 && due < boundary.min(minute)
             {
                 at = at.max(due);
-                self.close_key_runs(due, cx, out);
+                self.close_due(due, cx, out);
                 continue;
             }
             if boundary > minute {
@@ -307,8 +353,9 @@ fn last_minute_of_cell(minute: i64) -> i64 {
     first.saturating_add(SLOT_MINUTES - 1)
 }
 
-pub(super) fn add(cell: &mut Cell, routed: &Routed) {
+fn add(cell: &mut Cell, routed: &Routed, known: bool) {
     let Routed { event, address, place, .. } = routed;
+    add_text(cell, routed, known);
     match &event.body {
         Body::Request(r) => cell.add_request((event.time, *place), r, address),
         Body::Activity(operation) => {
@@ -323,6 +370,20 @@ pub(super) fn add(cell: &mut Cell, routed: &Routed) {
                 cell.categories |= category.bit();
             }
         }
+    }
+}
+
+/// Adds what the text of a query says.
+fn add_text(cell: &mut Cell, routed: &Routed, known: bool) {
+    let (Some(read), Some(run)) = (&routed.query, ran(&routed.event)) else { return };
+    cell.add_query((routed.event.time, routed.place), run, read, known);
+}
+
+fn ran(event: &Event) -> Option<Ran<'_>> {
+    match &event.body {
+        Body::Query(run) => Some((&**run).into()),
+        Body::Request(request) => Some((&**request).into()),
+        _ => None,
     }
 }
 

@@ -48,7 +48,11 @@ pub fn frozen(alert: &Alert) -> String {
                     .collect(),
             );
         }
-        Evidence::Listed(_) | Evidence::Place(_) | Evidence::Principal(_) => {}
+        Evidence::Listed(_)
+        | Evidence::Place(_)
+        | Evidence::Principal(_)
+        | Evidence::Query(_)
+        | Evidence::Burst(_) => {}
     }
     Value::Object(map).to_string()
 }

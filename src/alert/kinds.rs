@@ -89,6 +89,8 @@ embedded!(
     DataExfiltration: "CosmosDB_DataExfiltrationAnomaly",
     MaliciousScript: "CosmosDB_SuspiciousListKeys.MaliciousScript",
     SuspiciousPrincipal: "AzureCosmosDB_SuspiciousListKeys.SuspiciousPrincipal",
+    SqlInjection: "CosmosDB_SqlInjection.DataExfiltration",
+    SqlFuzzing: "CosmosDB_SqlInjection.FailedFuzzingAttempt",
 );
 
 /// The card of `kind`.

@@ -33,6 +33,9 @@ pub fn queries(alert: &Alert) -> Vec<Query> {
         | AlertKind::SuspiciousIp
         | AlertKind::GeoAnomaly
         | AlertKind::DataExfiltration => vec![requests(alert), key_operations(alert)],
+        AlertKind::SqlInjection | AlertKind::SqlFuzzing => {
+            vec![query_texts(alert), requests(alert)]
+        }
     }
 }
 
@@ -109,6 +112,33 @@ fn requests(alert: &Alert) -> Query {
     );
     lines.push("| order by TimeGenerated asc".to_owned());
     Query { label: "What this caller did, in Log Analytics", text: lines.join("\n") }
+}
+
+/// The texts of queries beside their requests. Whoever runs it sees what the alert leaves out.
+fn query_texts(alert: &Alert) -> Query {
+    let (from, until) = span(alert);
+    let containers: Vec<String> =
+        alert.finding.caller.containers.iter().take(NAMES_MAX).map(|c| literal(c)).collect();
+    let mut lines = vec![
+        "CDBQueryRuntimeStatistics".to_owned(),
+        between(from, until),
+        accounts(alert, "AccountName"),
+    ];
+    if !containers.is_empty() {
+        lines.push(format!("| where CollectionName in~ ({})", containers.join(", ")));
+    }
+    lines.push(format!(
+        "| join kind=leftouter (CDBDataPlaneRequests {} | project ActivityId, ClientIpAddress, \
+         UserAgent, StatusCode, ResponseLength) on ActivityId",
+        between(from, until)
+    ));
+    lines.push(
+        "| project TimeGenerated, DatabaseName, CollectionName, ClientIpAddress, UserAgent, \
+         StatusCode, ResponseLength, QueryText"
+            .to_owned(),
+    );
+    lines.push("| order by TimeGenerated asc".to_owned());
+    Query { label: "Texts of the queries, in Log Analytics", text: lines.join("\n") }
 }
 
 fn key_operations(alert: &Alert) -> Query {

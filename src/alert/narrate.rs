@@ -10,6 +10,7 @@ use crate::severity::{Basis, NotHigher};
 use crate::time::Timestamp;
 
 mod facets;
+mod queries;
 mod verdict;
 
 pub use facets::{FacetWords, facet};
@@ -119,6 +120,9 @@ fn ceiling_because(alert: &Alert, ceiling: Ceiling) -> String {
                 .to_owned()
         }
         Ceiling::PlaceKnown => "the place is rare here, not new".to_owned(),
+        Ceiling::WithoutText => {
+            "it was judged without query text, which the log does not hold".to_owned()
+        }
         Ceiling::NotMature => format!(
             "the baseline is {} after {}, and a single finding on it is Low",
             state_word(alert.finding.maturity.state),
@@ -204,6 +208,12 @@ pub fn silent_unless(alert: &Alert) -> String {
         }
         Evidence::Principal(_) => {
             format!("{rarer}, or had {} done so here before", principal(alert))
+        }
+        Evidence::Query(_) => {
+            format!("{rarer}, had the account run this query before, or had it failed")
+        }
+        Evidence::Burst(_) => {
+            format!("{rarer}, or had all of them failed in the same way")
         }
     }
 }

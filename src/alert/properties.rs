@@ -32,6 +32,8 @@ pub fn detector(alert: &Alert) -> String {
         AlertKind::DataExfiltration => "egress",
         AlertKind::MaliciousScript => "key-sweep",
         AlertKind::SuspiciousPrincipal => "key-principal",
+        AlertKind::SqlInjection => "injection",
+        AlertKind::SqlFuzzing => "fuzzing",
     };
     match &alert.finding.evidence {
         Evidence::Volume(volume) => format!("{name} ({})", clean(volume.test)),

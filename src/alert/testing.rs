@@ -2,11 +2,11 @@
 use super::{Alert, AlertId};
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::detect::{
-    AlertKind, CallerFacts, Ceiling, Evidence, Facet, Finding, HourEvidence, ListedEvidence,
-    PlaceEvidence, PlaceLevel, PrincipalEvidence, Quantity, RuleClause, RuleSeverity, Severity,
-    SweepEvidence, Test, Usual, VolumeEvidence,
+    AlertKind, BurstEvidence, CallerFacts, Ceiling, Evidence, Facet, Finding, HourEvidence,
+    ListedEvidence, PlaceEvidence, PlaceLevel, PrincipalEvidence, Quantity, QueryEvidence,
+    RuleClause, RuleSeverity, Severity, SweepEvidence, Test, Usual, VolumeEvidence,
 };
-use crate::event::{Credential, KeyKind, PrincipalType};
+use crate::event::{Credential, KeyKind, Marked, PrincipalType, QueryLanguage, Sign};
 use crate::ids::{AccountId, Cloud, PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country, ListHit, ListKind};
 use crate::profile::Profile;
@@ -146,6 +146,32 @@ fn evidence(kind: AlertKind) -> Evidence {
             unexpected: 2,
             failures_before: 3,
         }),
+        AlertKind::SqlInjection => Evidence::Query(QueryEvidence {
+            language: QueryLanguage::Sql,
+            template: text("SELECT * FROM c WHERE c.tenant = ? AND c.name = ? OR # = #"),
+            marked: vec![
+                Marked { sign: Sign::AlwaysTrueUnderOr, begin: 50, end: 58 },
+                Marked { sign: Sign::Insertion, begin: 0, end: 0 },
+            ],
+            shape: 0x51_0b_7d,
+            known_template: true,
+            shapes_known: 41,
+            new_per_day: 0.11,
+            joined: true,
+            runs: 2,
+            rows: Some(18_230),
+            bytes: Some(31_000_000),
+            usual: Some(([1_800.0, 6_400.0], 12)),
+            beyond_history: true,
+        }),
+        AlertKind::SqlFuzzing => Evidence::Burst(BurstEvidence {
+            count: 214,
+            usual: [0.0, 1.0],
+            texts: Some(180),
+            error_places: 6,
+            lengths: 6,
+            signs: vec![Sign::PayloadSyntax, Sign::ForeignDialect],
+        }),
     }
 }
 
@@ -188,6 +214,8 @@ fn test(kind: AlertKind) -> Test {
         }
         AlertKind::MaliciousScript => (2.4314e-6, None, None),
         AlertKind::SuspiciousPrincipal => (0.0004, None, None),
+        AlertKind::SqlInjection => (2e-6, None, None),
+        AlertKind::SqlFuzzing => (4e-5, None, None),
     };
     Test { p, per_day: 1.0, rule, ceiling }
 }
@@ -327,5 +355,12 @@ fn hostile_evidence(evidence: &mut Evidence) {
             e.usual_principals = vec![(hostile_text(), f64::NAN)];
             e.last_seen_days = Some(f64::INFINITY);
         }
+        Evidence::Query(e) => {
+            e.template = Text::from(hostile_text());
+            e.marked = vec![Marked { sign: Sign::BlindProbe, begin: 3, end: 9 }; 8];
+            e.new_per_day = f64::NAN;
+            e.usual = Some(([f64::NAN, f64::INFINITY], u32::MAX));
+        }
+        Evidence::Burst(e) => e.usual = [f64::NAN, f64::INFINITY],
     }
 }

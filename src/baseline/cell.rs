@@ -4,21 +4,24 @@
 //! What a cell may hold is bounded by its own content alone, never by that of its neighbours: a
 //! bound that looked further would make a verdict depend on what had arrived by then.
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::principals::KeyOperation;
 use crate::event::{
-    Access, Category, ConnectionMode, Credential, Operation, Outcome, Place, PlaceSample, Records,
-    Request, Resource,
+    Access, Category, ConnectionMode, Credential, Operation, Outcome, Place, PlaceSample,
+    QueryRead, Records, Request, Resource,
 };
 use crate::ids::Text;
 use crate::intel::view::{AddressClass, AddressInfo, Country};
 use crate::limits;
 use crate::time::Timestamp;
 
+mod queries;
 mod rank;
 mod row;
 mod smallest;
 
+pub use queries::{Answer, FailedTexts, FailureRow, KnownRow, QueryCell, QueryRow, Ran, query_key};
 pub use row::{CallerKey, CallerRow};
 pub(crate) use row::{ROW_HEAP_MAX, row_heap};
 pub use smallest::SmallestSet;
@@ -118,6 +121,8 @@ pub struct Cell {
     pub key_operations_dropped: u64,
     /// Lanes seen (bits of [`Lane`]); all sums and callers are those of the best one.
     pub(crate) lanes: u8,
+    /// Queries; `None` where there is nothing to say of any.
+    pub queries: Option<Box<QueryCell>>,
 }
 
 /// Azure may log one request three times over. Lanes by rising worth; the best one of a cell
@@ -161,17 +166,19 @@ impl Cell {
     /// Adds one request (or aggregated row), unless a better lane tells of the same time; all
     /// callers rank alike.
     pub fn add_request(&mut self, at: (Timestamp, Place), r: &Request, info: &AddressInfo) {
-        self.add_request_of(at, r, info, &|_| false);
+        self.add_request_of(at, r, info, &|_| false, false);
     }
 
     /// As [`Cell::add_request`]; where callers are too many, those that are `familiar` to the account
-    /// give way first, so that a stranger cannot hide in a crowd.
+    /// give way first, so that a stranger cannot hide in a crowd. `texts` says that the texts of the
+    /// account's queries are logged, so that requests are kept to be joined with them.
     pub fn add_request_of(
         &mut self,
         at: (Timestamp, Place),
         r: &Request,
         info: &AddressInfo,
         familiar: &dyn Fn(&CallerKey) -> bool,
+        texts: bool,
     ) {
         self.categories |= r.category.bit();
         let lane = Lane::of(r);
@@ -181,7 +188,37 @@ impl Cell {
         self.lanes |= lane.bit();
         if lane.bit() << 1 > self.lanes {
             self.add(at, r, info, familiar);
+            self.add_answer(at, r, texts);
         }
+    }
+
+    /// Adds the text of one query; `known` says that the account knows it.
+    pub fn add_query(
+        &mut self,
+        at: (Timestamp, Place),
+        run: Ran<'_>,
+        read: &Arc<QueryRead>,
+        known: bool,
+    ) {
+        self.queries.get_or_insert_default().add_run(at, run, read, known);
+    }
+
+    /// Keeps what answered a query, for the join with its text: only where the account's texts are
+    /// logged, or the request was malformed.
+    fn add_answer(&mut self, at: (Timestamp, Place), r: &Request, texts: bool) {
+        let queries = r.operation == Operation::Query && r.resource == Resource::Document;
+        if !queries || r.internal || !(texts || r.status == 400 || self.queries.is_some()) {
+            return;
+        }
+        let hash = caller_hash(r);
+        let rank = self.callers.iter().find(|(k, _, _)| k & HASH_BITS == hash);
+        let stranger = rank.is_some_and(|(k, _, _)| k & FAMILIAR == 0);
+        self.queries.get_or_insert_default().add_request(at, r, stranger);
+    }
+
+    /// Who answered, as far as the cell kept its callers exactly.
+    pub fn caller_of(&self, caller: u64) -> Option<(&CallerKey, &CallerRow)> {
+        self.callers.iter().find(|(k, _, _)| k & HASH_BITS == caller).map(|(_, k, r)| (k, r))
     }
 
     fn clear_requests(&mut self) {
@@ -190,8 +227,12 @@ impl Cell {
             key_operations: std::mem::take(&mut self.key_operations),
             key_operations_dropped: self.key_operations_dropped,
             lanes: self.lanes,
+            queries: self.queries.take(),
             ..Cell::default()
         };
+        if let Some(queries) = &mut self.queries {
+            queries.clear_requests();
+        }
     }
 
     /// Chooses the one lane that counts: the API's own, else per request, else aggregated; a lane
@@ -319,6 +360,11 @@ impl Cell {
         self.callers.iter().chain(&self.pools).map(|(_, k, r)| (k, r))
     }
 
+    /// Exact callers, each with the hash by which answers name it.
+    pub fn exact_callers(&self) -> impl Iterator<Item = (u64, &CallerKey, &CallerRow)> {
+        self.callers.iter().map(|(rank, k, r)| (rank & HASH_BITS, k, r))
+    }
+
     /// Categories seen.
     pub fn category_bits(&self) -> u16 {
         self.categories
@@ -343,13 +389,15 @@ impl Cell {
     /// Most heap bytes.
     pub const HEAP_MAX: usize = (limits::CELL_CALLERS_MAX + limits::CELL_NETWORKS_MAX)
         * (size_of::<(u64, CallerKey, CallerRow)>() + ROW_HEAP_MAX)
-        + limits::CELL_KEY_OPERATIONS_MAX * size_of::<KeyOperation>();
+        + limits::CELL_KEY_OPERATIONS_MAX * size_of::<KeyOperation>()
+        + QueryCell::HEAP_MAX;
 
     /// Heap bytes, for the memory budget.
     pub fn heap_bytes(&self) -> usize {
         (self.callers.capacity() + self.pools.capacity()) * size_of::<(u64, CallerKey, CallerRow)>()
             + self.callers.iter().chain(&self.pools).map(|(_, _, r)| row_heap(r)).sum::<usize>()
             + self.key_operations.capacity() * size_of::<KeyOperation>()
+            + self.queries.as_ref().map_or(0, |q| q.heap_bytes())
     }
 }
 

@@ -12,4 +12,5 @@ pub mod maturity;
 pub mod principals;
 pub mod prior;
 pub mod published;
+pub mod query_shapes;
 pub mod tempo;

@@ -22,6 +22,8 @@ fn kind(lane: SurpriseLane) -> AlertKind {
         SurpriseLane::Listed => AlertKind::SuspiciousIp,
         SurpriseLane::Place => AlertKind::GeoAnomaly,
         SurpriseLane::KeyPrincipal => AlertKind::SuspiciousPrincipal,
+        SurpriseLane::Query => AlertKind::SqlInjection,
+        SurpriseLane::Fuzzing => AlertKind::SqlFuzzing,
         _ => AlertKind::DataExfiltration,
     }
 }

@@ -59,7 +59,7 @@ fn info_of_network(network: &Network) -> AddressInfo {
     }
 }
 
-fn activity_text(id: u128) -> String {
+pub(super) fn activity_text(id: u128) -> String {
     if id == 0 || id == u128::MAX {
         return String::new();
     }

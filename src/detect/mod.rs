@@ -6,13 +6,15 @@ pub mod egress;
 use std::net::IpAddr;
 
 use crate::baseline::maturity::Maturity;
-use crate::event::{Credential, PrincipalType, Records};
+use crate::event::{Credential, Marked, PrincipalType, QueryLanguage, Records, Sign};
 use crate::ids::{AccountId, PrincipalId, Text};
 use crate::intel::view::{AddressClass, Country, ListHit};
 use crate::time::Timestamp;
 
 pub mod facts;
+pub mod fuzzing;
 pub mod geo;
+pub mod injection;
 pub mod key_principal;
 pub mod key_script;
 pub mod listed;
@@ -34,17 +36,23 @@ pub enum AlertKind {
     MaliciousScript,
     /// Keys extracted by a principal that does not usually.
     SuspiciousPrincipal,
+    /// A query that carries an injection ran and returned.
+    SqlInjection,
+    /// A burst of queries that fail as probing does.
+    SqlFuzzing,
 }
 
 impl AlertKind {
     /// All kinds, in the order used for sorting.
-    pub const ALL: [AlertKind; 6] = [
+    pub const ALL: [AlertKind; 8] = [
         AlertKind::TorAnomaly,
         AlertKind::SuspiciousIp,
         AlertKind::GeoAnomaly,
         AlertKind::DataExfiltration,
         AlertKind::MaliciousScript,
         AlertKind::SuspiciousPrincipal,
+        AlertKind::SqlInjection,
+        AlertKind::SqlFuzzing,
     ];
     /// The `alertType` of the contract.
     pub fn alert_type(self) -> &'static str {
@@ -57,6 +65,8 @@ impl AlertKind {
             AlertKind::SuspiciousPrincipal => {
                 "AzureCosmosDB_SuspiciousListKeys.SuspiciousPrincipal"
             }
+            AlertKind::SqlInjection => "CosmosDB_SqlInjection.DataExfiltration",
+            AlertKind::SqlFuzzing => "CosmosDB_SqlInjection.FailedFuzzingAttempt",
         }
     }
     /// Reads an `alertType`.
@@ -130,6 +140,8 @@ pub enum Ceiling {
     PlaceKnown,
     /// The baseline is not mature.
     NotMature,
+    /// Failed queries are judged without their text.
+    WithoutText,
 }
 
 /// Severity by rule (Tor, listed addresses).
@@ -265,6 +277,10 @@ pub enum Evidence {
     Sweep(SweepEvidence),
     /// A principal.
     Principal(PrincipalEvidence),
+    /// A query.
+    Query(QueryEvidence),
+    /// A burst of malformed requests.
+    Burst(BurstEvidence),
 }
 
 /// A listed address got in.
@@ -373,6 +389,54 @@ pub struct SweepEvidence {
     pub gap_variation: Option<f64>,
     /// Timeline: time, provider or account, operation; at most 40, oldest first.
     pub timeline: Vec<(Timestamp, String, String)>,
+}
+
+/// A query that the account does not know, and what is odd about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryEvidence {
+    /// Its language.
+    pub language: QueryLanguage,
+    /// Its template, literals blanked.
+    pub template: Text,
+    /// What is odd, with the bytes of `template` that show it (empty where the whole does).
+    pub marked: Vec<Marked>,
+    /// Hash of its shape.
+    pub shape: u64,
+    /// The account runs a query that this one equals but for what was put in.
+    pub known_template: bool,
+    /// Shapes that the account knows, and new ones that a day brings.
+    pub shapes_known: u32,
+    /// See `shapes_known`.
+    pub new_per_day: f64,
+    /// Its request was found, so that caller, status and bytes are known.
+    pub joined: bool,
+    /// How often it ran.
+    pub runs: u64,
+    /// Rows that one run returned at most, where logged.
+    pub rows: Option<u64>,
+    /// Bytes of the answer.
+    pub bytes: Option<u64>,
+    /// What the known query returns: median and 95th percentile, bytes, and most rows.
+    pub usual: Option<([f64; 2], u32)>,
+    /// It returned far more than the known query ever did.
+    pub beyond_history: bool,
+}
+
+/// Malformed requests of one caller to one container in ten minutes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BurstEvidence {
+    /// How many.
+    pub count: u64,
+    /// How many the 50th and 99th percentile of ten minutes with queries hold.
+    pub usual: [f64; 2],
+    /// Texts that did not parse; `None` where no text was logged.
+    pub texts: Option<u64>,
+    /// Distinct places and reasons of syntax errors (counted up to a bound).
+    pub error_places: u32,
+    /// Distinct lengths of the requests (counted up to a bound).
+    pub lengths: u32,
+    /// What the texts carry.
+    pub signs: Vec<Sign>,
 }
 
 /// A principal that does not usually list these keys.

@@ -19,6 +19,7 @@ mod interner;
 mod log_analytics;
 mod place;
 mod query;
+mod query_read;
 mod record;
 mod request;
 mod scalar;
@@ -29,6 +30,9 @@ mod time_hint;
 pub use counters::DecodeCounters;
 pub use decoder::Decoder;
 pub use place::{Place, PlaceSample, Records};
+pub use query_read::{
+    Failure, Marked, QueryLanguage, QueryRead, SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
+};
 pub use time_hint::time_hint;
 
 use std::net::IpAddr;

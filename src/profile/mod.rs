@@ -6,11 +6,13 @@ use serde::Deserialize;
 mod egress;
 mod keys;
 mod location;
+mod queries;
 mod severity;
 
 pub use egress::EgressProfile;
 pub use keys::{BetaPrior, GammaPrior, KeysProfile, PropertyPriors, SweepPriors, SweepProfile};
 pub use location::{ListedProfile, LocationProfile, NoveltyProfile};
+pub use queries::{BurstProfile, QueriesProfile};
 pub use severity::{Budgets, KindSeverity, SeverityMode, SeverityProfile};
 
 /// The embedded default, exactly as shipped.
@@ -28,6 +30,8 @@ pub struct Profile {
     pub egress: EgressProfile,
     /// Key operations, principals, sweeps.
     pub keys: KeysProfile,
+    /// Shapes of queries, malformed requests.
+    pub queries: QueriesProfile,
     /// Budgets, floors, caps.
     pub severity: SeverityProfile,
 }

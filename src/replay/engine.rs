@@ -228,7 +228,7 @@ impl Engine {
     }
 
     async fn take(&mut self, located: Located, writer: &mut AlertWriter) -> anyhow::Result<()> {
-        let Located { event, address, file, offset, len } = located;
+        let Located { event, address, file, offset, len, query } = located;
         if event.time < self.options.from || event.time >= self.options.until {
             self.sources.pass(file, offset);
             self.counts.outside_span += 1;
@@ -262,7 +262,7 @@ impl Engine {
             self.operations.push((operation, watermark));
         }
         if event.account.is_some() {
-            self.pending.push(Routed { event, address, watermark, place });
+            self.pending.push(Routed { event, address, watermark, place, query });
         }
         Ok(())
     }

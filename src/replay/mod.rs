@@ -12,4 +12,5 @@ pub mod rings;
 pub mod session;
 pub mod snapshots;
 pub mod summary;
+mod texts;
 pub mod writer;

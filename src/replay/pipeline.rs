@@ -9,7 +9,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::event::{Body, Decoded, Decoder, Event, Refusal, RefusalReason};
+use super::texts::TextReader;
+use crate::event::{Body, Decoded, Decoder, Event, QueryRead, Refusal, RefusalReason};
 use crate::ids::Text;
 use crate::intel::view::{AddressInfo, IntelView};
 use crate::source::{Chunk, Progress, Reader, RefusedRecord, SourceError};
@@ -90,6 +91,8 @@ pub struct Located {
     pub offset: u64,
     /// Bytes of the record.
     pub len: u32,
+    /// What the text of its query says.
+    pub query: Option<Arc<QueryRead>>,
 }
 
 /// The running threads.
@@ -163,7 +166,12 @@ fn decode_all(
     intel: &IntelView,
     not_after: Timestamp,
 ) {
-    let mut worker = Worker { decoder: Decoder::new(), addresses: HashMap::new(), not_after };
+    let mut worker = Worker {
+        decoder: Decoder::new(),
+        texts: TextReader::default(),
+        addresses: HashMap::new(),
+        not_after,
+    };
     loop {
         let next = raw_in.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((index, piece)) = next else { return };
@@ -176,6 +184,7 @@ fn decode_all(
 
 struct Worker {
     decoder: Decoder,
+    texts: TextReader,
     addresses: HashMap<Option<IpAddr>, Arc<AddressInfo>>,
     not_after: Timestamp,
 }
@@ -195,19 +204,21 @@ impl Worker {
         for record in &chunk.records {
             let bytes = chunk.record(record);
             match self.decoder.decode(bytes) {
-                Ok(Decoded::Event(event)) => {
+                Ok(Decoded::Event(mut event)) => {
                     if let Some(refusal) = self.implausible(event.time, out.frontier) {
                         let (file, offset) = (record.file, record.offset);
                         out.refused.push(RefusedRecord::new(file, offset, refusal, bytes));
                         continue;
                     }
                     let address = self.address(client_ip(&event), intel);
+                    let query = self.texts.take(&mut event);
                     out.events.push(Located {
                         event,
                         address,
                         file: record.file,
                         offset: record.offset,
                         len: record.len,
+                        query,
                     });
                 }
                 Ok(Decoded::UnknownCategory(name)) => {

@@ -176,11 +176,15 @@ fn allowed(finding: &Finding, cap: Severity) -> (Severity, NotHigher) {
     bound
 }
 
-/// A behavioural finding on a baseline that is not trusted yet. Rules need no baseline, and the
-/// sweep over accounts is judged against the principal type's own prior from the first minute.
+/// A behavioural finding on a baseline that is not trusted yet. Rules need no baseline; the sweep
+/// over accounts is judged against the principal type's own prior from the first minute, queries
+/// against what is odd in any account's, with young ones expected to bring many.
 fn waits_for_maturity(finding: &Finding) -> bool {
     finding.test.rule.is_none()
-        && finding.kind != AlertKind::MaliciousScript
+        && !matches!(
+            finding.kind,
+            AlertKind::MaliciousScript | AlertKind::SqlInjection | AlertKind::SqlFuzzing
+        )
         && matches!(finding.maturity.state, MaturityState::Learning | MaturityState::Provisional)
 }
 

@@ -195,6 +195,7 @@ fn labels_agree_with_lists_and_operations() {
             |o: &&Operation| !o.failed && record::uuid_text(o.principal.object) == attack.principal;
         let during = |o: &&Operation| o.time >= attack.start && o.time <= attack.end;
         match attack.kind {
+            AlertKind::SqlInjection | AlertKind::SqlFuzzing => panic!("not simulated yet"),
             AlertKind::TorAnomaly => assert!(fleet.tor_exits.contains(&attack.addresses[0])),
             AlertKind::SuspiciousIp => assert!(fleet.listed.contains(&attack.addresses[0])),
             AlertKind::DataExfiltration => assert!(attack.mean_days >= 0.5),

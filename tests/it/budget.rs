@@ -102,7 +102,13 @@ impl Flood {
                 Some(Country([b'A' + (number % 26) as u8, b'A' + (number / 26 % 26) as u8]));
             address.asn = Some(number as u32);
         }
-        let routed = Routed { event, address: Arc::new(address), watermark, place: Place::NOWHERE };
+        let routed = Routed {
+            event,
+            address: Arc::new(address),
+            watermark,
+            place: Place::NOWHERE,
+            query: None,
+        };
         let out = self.model.apply([&routed], &self.cx);
         if number.is_multiple_of(50) {
             self.most = self.most.max(self.model.bytes());

@@ -1,4 +1,5 @@
 //! What happened, in the account's own numbers: one sentence or two a kind.
+use super::queries;
 use crate::alert::Alert;
 use crate::alert::words::{
     byte_range, bytes, clean, count, days, list, moment, plural, shares, weekday, window,
@@ -19,6 +20,8 @@ pub fn verdict(alert: &Alert) -> String {
         Evidence::Volume(e) => volume(alert, e),
         Evidence::Sweep(e) => sweep(alert, e),
         Evidence::Principal(e) => key_principal(alert, e),
+        Evidence::Query(e) => queries::injection(alert, e),
+        Evidence::Burst(e) => queries::burst(alert, e),
     }
 }
 
@@ -40,6 +43,13 @@ pub fn observed(alert: &Alert) -> String {
             an(&window(e.window_hours))
         ),
         Evidence::Principal(_) => format!("keys read by {}", principal(alert)),
+        Evidence::Query(e) => queries::observed(e),
+        Evidence::Burst(e) => {
+            format!(
+                "{} in 10 minutes",
+                plural(e.count as f64, "malformed query", "malformed queries")
+            )
+        }
     }
 }
 
@@ -61,6 +71,10 @@ pub fn expected(alert: &Alert) -> String {
             "nobody is known to do so here".to_owned()
         }
         Evidence::Principal(e) => shares(&e.usual_principals),
+        Evidence::Query(e) => queries::expected(e),
+        Evidence::Burst(e) => {
+            format!("{} to {} in 10 minutes", count(e.usual[0]), count(e.usual[1]))
+        }
     }
 }
 

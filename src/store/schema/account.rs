@@ -3,7 +3,11 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellV1;
 use super::{
-    egress::EgressV1, listed::ListedV1, location::LocationV1, principals::PrincipalsV1,
+    egress::EgressV1,
+    listed::ListedV1,
+    location::LocationV1,
+    principals::PrincipalsV1,
+    query_shapes::{ErrorsV1, QueryShapesV1},
     tempo::TempoV1,
 };
 use crate::account::logic::{AccountLogic, AccountState};
@@ -41,6 +45,8 @@ pub struct AccountV1 {
     egress: EgressV1,
     principals: PrincipalsV1,
     tempo: TempoV1,
+    shapes: Option<QueryShapesV1>,
+    errors: ErrorsV1,
     sequence: u64,
     recent: Vec<(String, i64)>,
     records: u64,
@@ -67,6 +73,8 @@ impl From<&AccountModel> for AccountV1 {
             egress: (&m.egress).into(),
             principals: (&m.principals).into(),
             tempo: (&m.tempo).into(),
+            shapes: m.shapes.as_deref().map(Into::into),
+            errors: (&m.errors).into(),
             sequence: m.sequence,
             recent: m
                 .recent
@@ -87,6 +95,7 @@ impl AccountV1 {
             .recent
             .into_iter()
             .map(|(kind, at)| Some((AlertKind::parse(&kind)?, Timestamp(at))));
+        let shapes = self.shapes.map(QueryShapesV1::restore).transpose();
         Ok(AccountModel {
             id: AccountId::parse(&self.key),
             resource_id: self.resource_id,
@@ -104,6 +113,8 @@ impl AccountV1 {
             egress: self.egress.try_into().map_err(|e| format!("volume: {e}"))?,
             principals: self.principals.try_into().map_err(|e| format!("principals: {e}"))?,
             tempo: self.tempo.try_into().map_err(|e| format!("tempo: {e}"))?,
+            shapes: shapes.map_err(|e| format!("queries: {e}"))?.map(Box::new),
+            errors: self.errors.restore().ok_or("malformed requests: no such counts")?,
             sequence: self.sequence,
             recent: recent
                 .collect::<Option<_>>()

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::query_cell::QueryCellV1;
 use super::words;
 use crate::baseline::cell::{CallerKey, CallerRow, Cell, Network, SmallestSet, StreamSums};
 use crate::baseline::principals::KeyOperation;
@@ -22,6 +23,7 @@ pub struct CellV1 {
     categories: u16,
     key_operations: Vec<KeyOperationV1>,
     lanes: u8,
+    queries: Option<QueryCellV1>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,6 +121,7 @@ impl From<&Cell> for CellV1 {
             categories: c.categories,
             key_operations: c.key_operations.iter().map(Into::into).collect(),
             lanes: c.lanes,
+            queries: c.queries.as_deref().map(Into::into),
         }
     }
 }
@@ -148,6 +151,10 @@ impl CellV1 {
         {
             return None;
         }
+        let queries = match self.queries {
+            Some(queries) => Some(Box::new(queries.restore()?)),
+            None => None,
+        };
         Some(Cell {
             streams: [stream(query), stream(point), stream(feed)],
             change_feed: stream(change),
@@ -161,6 +168,7 @@ impl CellV1 {
             key_operations,
             key_operations_dropped,
             lanes: self.lanes,
+            queries,
         })
     }
 }
@@ -196,11 +204,11 @@ impl CallerKeyV1 {
     }
 }
 
-fn set<T: Ord + Clone, const K: usize>(s: &SmallestSet<T, K>) -> SetV1<T> {
+pub(super) fn set<T: Ord + Clone, const K: usize>(s: &SmallestSet<T, K>) -> SetV1<T> {
     SetV1 { values: s.as_slice().to_vec() }
 }
 
-fn restore_set<T: Ord + Clone, const K: usize>(s: SetV1<T>) -> SmallestSet<T, K> {
+pub(super) fn restore_set<T: Ord + Clone, const K: usize>(s: SetV1<T>) -> SmallestSet<T, K> {
     let mut out = SmallestSet::new();
     for value in &s.values {
         out.insert(value);

@@ -9,6 +9,8 @@ pub mod listed;
 pub mod location;
 pub mod location_prior;
 pub mod principals;
+pub mod query_cell;
+pub mod query_shapes;
 pub mod run;
 pub mod sources;
 pub mod tempo;

@@ -56,6 +56,7 @@ pub fn event(account: &str, number: u64, at: Timestamp) -> Routed {
         address: Arc::new(IntelView::empty().describe(None)),
         watermark: at,
         place: Place::NOWHERE,
+        query: None,
     }
 }
 

@@ -90,8 +90,10 @@ impl World {
             .accounts
             .entry(account.clone())
             .or_insert_with(|| AccountModel::new(account.clone()));
-        let outcome = model
-            .apply(&[Routed { event, address, watermark, place: Place::NOWHERE }], &self.context);
+        let outcome = model.apply(
+            &[Routed { event, address, watermark, place: Place::NOWHERE, query: None }],
+            &self.context,
+        );
         self.findings.extend(outcome.findings.into_iter().map(|g| (Lane::Account, g)));
         self.contributions
             .extend(outcome.contributions.into_iter().map(|(day, c)| (day, account.clone(), c)));

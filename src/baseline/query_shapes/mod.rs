@@ -1,0 +1,247 @@
+//! Which queries an account runs: their shapes with decayed counts, who runs them, how much they
+//! return, and how often new ones come. Literals are no part of it.
+//!
+//! A query that the account does not know is judged as new: new shapes come with deployments, at a
+//! rate λ ~ Gamma that the account itself teaches. What is odd about the new shape decides the rest
+//! (`detect::injection`). How many malformed requests ten innocent minutes hold is in [`errors`].
+use std::sync::Arc;
+
+use super::cell::{Answer, CallerKey, CallerRow, Cell, QueryRow, query_key};
+use super::maturity::{Maturity, MaturityState};
+use crate::event::{QueryLanguage, QueryRead};
+use crate::limits;
+use crate::profile::QueriesProfile;
+use crate::stats::decay::{Decayed, Landmark};
+use crate::stats::hazard::HazardPrior;
+use crate::time::{DAY_MS, Timestamp};
+
+pub mod errors;
+mod join;
+mod learn;
+mod observation;
+#[cfg(test)]
+mod tests;
+
+pub use errors::ErrorsBaseline;
+pub use join::Carry;
+pub use observation::{BurstObservation, Joined, Kin, QueryObservation, ReturnHistory};
+
+/// Shapes remembered; beyond it the one used least goes.
+pub const SHAPES_MAX: usize = 512;
+/// Shapes whose tokens are kept, for comparison with new ones: those used most.
+pub const TOKENS_KEPT_MAX: usize = 128;
+/// Bytes of all tokens kept.
+pub const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// Odd new shapes that wait before they teach; beyond it the oldest goes.
+pub const WAITING_MAX: usize = 16;
+/// Principals remembered of one shape, by hash.
+const PRINCIPALS_MAX: usize = 4;
+
+/// One query of the account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape {
+    /// Hash of shape, signs and container.
+    pub(crate) key: u64,
+    /// Hash of what stands before the filter, and of the container, folded.
+    pub(crate) kin: u32,
+    /// Runs, decayed, against the facet's landmark.
+    pub(crate) weight: f32,
+    /// Days since the epoch.
+    pub(crate) first_day: u16,
+    /// See `first_day`.
+    pub(crate) last_day: u16,
+    /// Signs it was seen with, as a set.
+    pub(crate) signs: u32,
+    /// Mean and variance of ln(1 + bytes) of its joined answers, and their decayed number.
+    pub(crate) bytes: [f32; 3],
+    /// Most rows that one run returned.
+    pub(crate) rows_max: u32,
+    /// Who ran it: hashes of principal or key kind, 0 = none.
+    pub(crate) principals: [u16; PRINCIPALS_MAX],
+}
+
+/// An odd new shape that does not teach yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waiting {
+    pub(crate) key: u64,
+    pub(crate) first_day: u16,
+    pub(crate) last_day: u16,
+    pub(crate) days: u16,
+}
+
+/// The tokens of a known shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptTokens {
+    pub(crate) key: u64,
+    pub(crate) language: QueryLanguage,
+    pub(crate) tokens: Arc<[u16]>,
+}
+
+/// Queries of one account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryShapes {
+    pub(crate) landmark: Timestamp,
+    /// Ascending by key.
+    pub(crate) shapes: Vec<Shape>,
+    /// Ascending by key; those of the shapes used most.
+    pub(crate) tokens: Vec<KeptTokens>,
+    /// Ascending by key.
+    pub(crate) waiting: Vec<Waiting>,
+    /// New shapes, decayed (N), and days with query text, decayed (E).
+    pub(crate) arrivals: Decayed,
+    pub(crate) exposure: Decayed,
+    pub(crate) first_day: Option<i64>,
+    pub(crate) active_days: u32,
+    /// Query text was seen on the current day.
+    pub(crate) day_has_text: bool,
+    /// Texts that did not fit in their cells.
+    pub(crate) dropped: u64,
+    pub(crate) carry: Carry,
+}
+
+impl Default for QueryShapes {
+    fn default() -> Self {
+        QueryShapes {
+            landmark: Timestamp(0),
+            shapes: Vec::new(),
+            tokens: Vec::new(),
+            waiting: Vec::new(),
+            arrivals: Decayed::default(),
+            exposure: Decayed::default(),
+            first_day: None,
+            active_days: 0,
+            day_has_text: false,
+            dropped: 0,
+            carry: Carry::default(),
+        }
+    }
+}
+
+/// A key of skeleton and container, for shapes that differ behind the filter only.
+pub(crate) fn kin_of(read: &QueryRead, container: &str) -> u32 {
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(container.as_bytes(), read.skeleton);
+    (hash ^ (hash >> 32)) as u32
+}
+
+fn day_code(day: i64) -> u16 {
+    day.clamp(0, i64::from(u16::MAX)) as u16
+}
+
+impl QueryShapes {
+    /// The account knows this query.
+    pub fn knows(&self, key: u64) -> bool {
+        self.position(key).is_ok()
+    }
+
+    fn position(&self, key: u64) -> Result<usize, usize> {
+        self.shapes.binary_search_by_key(&key, |s| s.key)
+    }
+
+    /// How far it can be trusted at `now`.
+    pub fn maturity(&self, now: Timestamp, profile: &QueriesProfile) -> Maturity {
+        let age_days = self
+            .first_day
+            .map_or(0.0, |first| (now.millis() as f64 / DAY_MS as f64 - first as f64).max(0.0));
+        let enough = self.active_days >= profile.mature_active_days;
+        let state = if age_days >= profile.mature_days as f64 && enough {
+            MaturityState::Mature
+        } else if age_days >= profile.mature_days as f64 / 2.0 {
+            MaturityState::Provisional
+        } else {
+            MaturityState::Learning
+        };
+        Maturity { state, age_days, active_days: self.active_days }
+    }
+
+    /// Expected new shapes a day. What exists but has not shown itself yet counts in the first days.
+    pub fn arrivals_per_day(&self, now: Timestamp, profile: &QueriesProfile) -> f64 {
+        let [a0, b0] = profile.arrival;
+        let n = self.arrivals.value(now, profile.half_life_days);
+        let e = self.exposure.value(now, profile.half_life_days);
+        let age = self.maturity(now, profile).age_days;
+        let unseen = profile.unseen_shapes / profile.unseen_days.max(f64::MIN_POSITIVE)
+            * (-age / profile.unseen_days.max(f64::MIN_POSITIVE)).exp();
+        HazardPrior { a0, b0 }.mean(n, e) + unseen
+    }
+
+    /// What the queries of a closed cell are against what is known, and what is left to wait for its
+    /// request; see [`join`].
+    pub fn assess(
+        &self,
+        minute: i64,
+        cell: &Cell,
+        profile: &QueriesProfile,
+    ) -> Vec<QueryObservation> {
+        let now = Timestamp::of_minute(minute);
+        let (ready, _) = join::split(self, minute, cell);
+        ready.into_iter().map(|joined| self.observe(joined, now, profile)).collect()
+    }
+
+    fn observe(
+        &self,
+        joined: Joined,
+        now: Timestamp,
+        profile: &QueriesProfile,
+    ) -> QueryObservation {
+        let kin = kin_of(&joined.row.read, &joined.row.container);
+        let akin: Vec<Kin> = self
+            .tokens
+            .iter()
+            .filter(|t| t.language == joined.row.read.language)
+            .filter_map(|t| {
+                let shape = self.shapes.get(self.position(t.key).ok()?)?;
+                let same_skeleton = shape.kin == kin;
+                Some(Kin { tokens: Arc::clone(&t.tokens), same_skeleton, history: shape.history() })
+            })
+            .collect();
+        QueryObservation {
+            per_day: self.arrivals_per_day(now, profile),
+            maturity: self.maturity(now, profile),
+            shapes_known: self.shapes.len() as u32,
+            joined,
+            akin,
+            now,
+        }
+    }
+
+    /// Heap bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.shapes.capacity() * size_of::<Shape>()
+            + self.tokens.capacity() * size_of::<KeptTokens>()
+            + self.tokens.iter().map(|t| token_bytes(&t.tokens)).sum::<usize>()
+            + self.waiting.capacity() * size_of::<Waiting>()
+            + self.carry.heap_bytes()
+    }
+
+    /// Most heap bytes, besides what the carry over from one cell to the next takes.
+    pub const SHAPE_BYTES_MAX: usize = SHAPES_MAX * size_of::<Shape>()
+        + TOKENS_KEPT_MAX * size_of::<KeptTokens>()
+        + TOKEN_BYTES_MAX
+        + WAITING_MAX * size_of::<Waiting>();
+    /// Most heap bytes.
+    pub const HEAP_MAX: usize = Self::SHAPE_BYTES_MAX + Carry::HEAP_MAX;
+}
+
+const _: () = assert!(QueryShapes::SHAPE_BYTES_MAX <= limits::QUERY_SHAPES_BYTES_MAX);
+
+/// What the tokens of one shape take, with the counts in front of them.
+fn token_bytes(tokens: &[u16]) -> usize {
+    2 * size_of::<usize>() + size_of_val(tokens)
+}
+
+/// What one read takes.
+fn read_bytes(read: &QueryRead) -> usize {
+    size_of::<QueryRead>() + read.heap_bytes()
+}
+
+impl Shape {
+    fn history(&self) -> ReturnHistory {
+        let [mean, variance, n] = self.bytes.map(f64::from);
+        ReturnHistory {
+            ln_bytes_mean: mean,
+            ln_bytes_variance: variance,
+            n,
+            rows_max: self.rows_max,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A query that carries an injection ran and returned: it is new to the account, and it is odd as
+//! injections are. The nominal rate of false alarms is that of new queries (the account's own, see
+//! the query shapes) times the share of benign new queries that are at least so odd, which was
+//! learnt on development data and stands in the profile, sign by sign.
+//!
+//! Absent: reading of text (`cosmos_sql`); what failed ([`super::fuzzing`]).
+use super::facts;
+use super::{
+    AlertKind, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity, QueryEvidence, Severity,
+    Test, Usual,
+};
+use crate::baseline::query_shapes::{Kin, QueryObservation};
+use crate::cosmos_sql::lineage;
+use crate::event::{Marked, Sign};
+use crate::ids::{AccountId, Text};
+use crate::intel::view::IntelView;
+use crate::profile::QueriesProfile;
+
+/// What a query is judged with.
+pub struct InjectionContext<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// Its ARM id.
+    pub resource_id: Option<&'a Text>,
+    /// Lookups.
+    pub intel: &'a IntelView,
+    /// Settings.
+    pub profile: &'a QueriesProfile,
+}
+
+/// How odd a new query is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Oddity {
+    /// P(at least so odd | a benign query that is new to the account).
+    pub p: f64,
+    /// Its own signs and those against the account's queries, ascending.
+    pub marked: Vec<Marked>,
+    /// The known query that it comes from, if any.
+    pub from: Option<usize>,
+    /// It returned far more than that one ever did.
+    pub beyond_history: bool,
+}
+
+/// How odd `observation` is, whether or not it failed. 1 where nothing is odd, and where all of its
+/// values are parameters.
+pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddity {
+    let read = &observation.joined.row.read;
+    let mut marked: Vec<Marked> = read.marked.to_vec();
+    let mut from = None;
+    if read.literals > 0 {
+        from = observation.akin.iter().position(|kin| {
+            kin.same_skeleton && lineage::insertion(&kin.tokens, &read.tokens).is_some()
+        });
+        if from.is_some() && !marked.iter().any(|m| m.sign == Sign::Insertion) {
+            marked.push(Marked { sign: Sign::Insertion, begin: 0, end: 0 });
+            marked.sort_unstable();
+        }
+    }
+    if read.literals == 0 && read.parameters > 0 {
+        return Oddity { p: 1.0, marked, from: None, beyond_history: false };
+    }
+    let beyond_history =
+        from.is_some_and(|at| is_beyond(observation, &observation.akin[at], profile));
+    let mut p = joint(&marked, profile);
+    if beyond_history {
+        p *= profile.beyond_factor;
+    }
+    Oddity { p: p.clamp(profile.p_floor, 1.0), marked, from, beyond_history }
+}
+
+/// The rarest sign counts whole, each further one with a fading part, because signs come together.
+fn joint(marked: &[Marked], profile: &QueriesProfile) -> f64 {
+    let bits = marked.iter().fold(0, |bits, m| bits | m.sign.bit());
+    let share = |sign: Sign| profile.signs.get(sign.as_str()).copied().unwrap_or(1.0);
+    let mut shares: Vec<f64> = Sign::of_bits(bits).map(share).collect();
+    shares.sort_by(f64::total_cmp);
+    let mut p = 1.0;
+    for (i, share) in shares.into_iter().enumerate() {
+        p *= if i == 0 { share } else { share.powf(profile.further_sign) };
+    }
+    p
+}
+
+fn is_beyond(observation: &QueryObservation, kin: &Kin, profile: &QueriesProfile) -> bool {
+    let rows = observation.joined.row.rows_max.unwrap_or(0) as f64;
+    let known_rows = f64::from(kin.history.rows_max);
+    let bytes = observation.joined.answer.map_or(0.0, |a| a.bytes as f64);
+    let many_rows = known_rows > 0.0 && rows > profile.beyond_history * known_rows;
+    many_rows
+        || (kin.history.n >= 5.0 && bytes > profile.beyond_history * kin.history.bytes_at(3.0))
+}
+
+/// A finding, where the query parses, nothing says that it failed, and something is odd about it.
+pub fn judge(
+    observation: &QueryObservation,
+    oddity: &Oddity,
+    cx: &InjectionContext<'_>,
+) -> Option<Finding> {
+    let row = &observation.joined.row;
+    let answered = observation.joined.answer.is_none_or(|a| a.succeeded);
+    if row.read.failure.is_some() || !answered || oddity.p >= 1.0 {
+        return None;
+    }
+    Some(Finding {
+        kind: AlertKind::SqlInjection,
+        account: cx.account.clone(),
+        resource_id: cx.resource_id.cloned(),
+        accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
+        dedup: dedup(observation),
+        start: row.first.0,
+        end: row.last.0,
+        decided: observation.now.plus_ms(crate::time::MINUTE_MS).max(row.last.0),
+        test: Test {
+            p: oddity.p,
+            per_day: observation.per_day,
+            rule: None,
+            ceiling: ceiling(oddity),
+        },
+        maturity: observation.maturity,
+        late: observation.joined.late,
+        caller: caller(observation, cx.intel),
+        records: row.records(),
+        evidence: Evidence::Query(evidence(observation, oddity)),
+        facets: facets(observation, oddity),
+        companions: Vec::new(),
+    })
+}
+
+/// High needs a query of the account that this one comes from, or another kind of finding.
+fn ceiling(oddity: &Oddity) -> Option<(Severity, Ceiling)> {
+    oddity.from.is_none().then_some((Severity::Medium, Ceiling::NeedsAnotherKind))
+}
+
+/// One campaign is one story: the same caller at the same container.
+fn dedup(observation: &QueryObservation) -> String {
+    let container = &observation.joined.row.container;
+    let who = match &observation.joined.caller {
+        Some((key, _)) => match key.ip {
+            Some(ip) => ip.to_string(),
+            None => key.family.to_string(),
+        },
+        None => String::new(),
+    };
+    format!("{container}|{who}")
+}
+
+fn caller(observation: &QueryObservation, intel: &IntelView) -> CallerFacts {
+    let row = &observation.joined.row;
+    let mut facts = match &observation.joined.caller {
+        Some((key, caller)) => facts::facts_of(key, caller, &facts::info_of(key, intel)),
+        None => CallerFacts::default(),
+    };
+    facts.databases = vec![row.database.clone()];
+    facts.containers = vec![row.container.clone()];
+    facts.bytes = observation.joined.answer.map(|a| a.bytes);
+    facts.statuses = observation.joined.answer.map(|a| a.status).into_iter().collect();
+    facts.events = row.runs;
+    facts.first_event = facts::activity_text(u128::from_be_bytes(row.first.1));
+    facts.last_event = facts::activity_text(u128::from_be_bytes(row.last.1));
+    facts
+}
+
+fn evidence(observation: &QueryObservation, oddity: &Oddity) -> QueryEvidence {
+    let row = &observation.joined.row;
+    let usual = oddity.from.and_then(|at| observation.akin.get(at)).map(|kin| {
+        ([kin.history.bytes_at(0.0), kin.history.bytes_at(1.645)], kin.history.rows_max)
+    });
+    QueryEvidence {
+        language: row.read.language,
+        template: row.read.template.clone(),
+        marked: oddity.marked.clone(),
+        shape: row.read.shape,
+        known_template: oddity.from.is_some(),
+        shapes_known: observation.shapes_known,
+        new_per_day: observation.per_day,
+        joined: observation.joined.answer.is_some(),
+        runs: row.runs,
+        rows: row.rows_max,
+        bytes: observation.joined.answer.map(|a| a.bytes),
+        usual,
+        beyond_history: oddity.beyond_history,
+    }
+}
+
+fn facets(observation: &QueryObservation, oddity: &Oddity) -> Vec<Facet> {
+    let mut facets = vec![Facet {
+        name: "query",
+        observed: Quantity::Name("new to the account".to_owned()),
+        usual: Usual::Shares(Vec::new()),
+        p: None,
+        broke: true,
+    }];
+    let signs = oddity.marked.iter().fold(0, |bits, m| bits | m.sign.bit());
+    facets.extend(Sign::of_bits(signs).map(|sign| Facet {
+        name: "sign",
+        observed: Quantity::Name(sign.as_str().to_owned()),
+        usual: Usual::NeverIn { days: observation.maturity.age_days },
+        p: None,
+        broke: true,
+    }));
+    if let Some(kin) = oddity.from.and_then(|at| observation.akin.get(at))
+        && let Some(answer) = observation.joined.answer
+        && kin.history.n > 0.0
+    {
+        facets.push(Facet {
+            name: "bytes returned",
+            observed: Quantity::Bytes(answer.bytes as f64),
+            usual: Usual::Range(kin.history.bytes_at(-1.645), kin.history.bytes_at(1.645)),
+            p: None,
+            broke: oddity.beyond_history,
+        });
+    }
+    facets
+}
