@@ -1,0 +1,2 @@
+//! What holds of texts, trees and places.
+use super::*;
