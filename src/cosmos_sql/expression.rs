@@ -2,7 +2,8 @@
 use super::error::{Expected, SqlError};
 use super::parser::{Parsed, Parser};
 use super::token::TokenKind;
-use super::tree::{Binary, Children, Kind, NodeId, Quantifier, Unary, level};
+use super::kind::{Binary, Kind, Quantifier, Unary, level};
+use super::tree::{Children, NodeId};
 
 impl Parser<'_> {
     /// `scalar_expression : scalar_expression '?' … | scalar_expression '??' … | … BETWEEN … | …`

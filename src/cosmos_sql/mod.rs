@@ -14,6 +14,7 @@
 //! kinds, `Debug` has counts.
 mod error;
 mod expression;
+mod kind;
 mod lexer;
 mod parser;
 mod print;
@@ -23,11 +24,10 @@ mod token;
 mod tree;
 
 pub use error::{Expected, Reason, SqlError};
+pub use kind::{Binary, Direction, Kind, Quantifier, Selection, Unary};
 pub use print::print;
 pub use token::{Span, Token, TokenKind};
-pub use tree::{
-    Binary, ChildIter, Direction, Kind, Node, NodeId, Quantifier, Query, Selection, Unary,
-};
+pub use tree::{ChildIter, Node, NodeId, Query};
 
 use crate::limits;
 

@@ -1,7 +1,8 @@
 //! Clauses. Above each function stands its rule of the grammar.
 use super::error::{Expected, Reason, SqlError};
 use super::token::{Span, Token, TokenKind};
-use super::tree::{Arena, Children, Direction, Kind, NodeId, Selection, level};
+use super::kind::{Direction, Kind, Selection, level};
+use super::tree::{Arena, Children, NodeId};
 use crate::limits;
 
 pub(super) type Parsed = Result<NodeId, SqlError>;
@@ -209,21 +210,9 @@ impl<'p> Parser<'p> {
         Ok(())
     }
 
-    /// `NUMERIC_LITERAL | PARAMETER`; in the published grammar a number may have a sign.
+    /// `NUMERIC_LITERAL | PARAMETER`. The published grammar has signed numbers here; the service
+    /// refuses them ("incorrect syntax near '-'").
     fn count(&mut self) -> Parsed {
-        let start = self.span().start;
-        let sign = match self.peek() {
-            TokenKind::Minus => Some(super::tree::Unary::Minus),
-            TokenKind::Plus => Some(super::tree::Unary::Plus),
-            _ => None,
-        };
-        if let Some(sign) = sign
-            && self.peek_at(1) == TokenKind::Number
-        {
-            self.advance();
-            let number = self.leaf(Kind::Number);
-            return self.node_of(Kind::Unary(sign), start, number);
-        }
         match self.peek() {
             TokenKind::Number => Ok(self.leaf(Kind::Number)),
             TokenKind::Parameter => Ok(self.leaf(Kind::Parameter)),
@@ -298,8 +287,8 @@ impl<'p> Parser<'p> {
                 self.want(TokenKind::BracketClose)?;
                 step
             }
-            TokenKind::Number | TokenKind::Minus | TokenKind::Plus => {
-                let number = self.count()?;
+            TokenKind::Number => {
+                let number = self.leaf(Kind::Number);
                 self.want(TokenKind::BracketClose)?;
                 self.node_of(Kind::Index, start, number)?
             }

@@ -1,5 +1,6 @@
 //! A tree back to text, with the parentheses that its shape needs and no others.
-use super::tree::{Direction, Kind, NodeId, Query, Selection, level};
+use super::kind::{Direction, Kind, Selection, level};
+use super::tree::{NodeId, Query};
 
 /// The query as text in one line, keywords in upper case, names and literals as they stood. Parsing
 /// it gives the same tree.
