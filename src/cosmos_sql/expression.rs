@@ -1,8 +1,8 @@
 //! Expressions, by precedence climbing. Above each function stands its rule of the grammar.
 use super::error::{Expected, SqlError};
+use super::kind::{Binary, Kind, Quantifier, Unary, level};
 use super::parser::{Parsed, Parser};
 use super::token::TokenKind;
-use super::kind::{Binary, Kind, Quantifier, Unary, level};
 use super::tree::{Children, NodeId};
 
 impl Parser<'_> {
@@ -185,8 +185,7 @@ impl Parser<'_> {
 
     /// `scalar_expression ']'`, where a string alone is a property's name.
     fn index(&mut self, start: u32) -> Parsed {
-        let named =
-            self.peek() == TokenKind::String && self.peek_at(1) == TokenKind::BracketClose;
+        let named = self.peek() == TokenKind::String && self.peek_at(1) == TokenKind::BracketClose;
         if named {
             let name = self.leaf(Kind::Quoted);
             self.advance();

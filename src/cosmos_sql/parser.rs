@@ -1,7 +1,7 @@
 //! Clauses. Above each function stands its rule of the grammar.
 use super::error::{Expected, Reason, SqlError};
-use super::token::{Span, Token, TokenKind};
 use super::kind::{Direction, Kind, Selection, level};
+use super::token::{Span, Token, TokenKind};
 use super::tree::{Arena, Children, NodeId};
 use crate::limits;
 
@@ -328,10 +328,7 @@ impl<'p> Parser<'p> {
         // A property may be called `rank`; the keyword is followed by the name of a function.
         let rank = self.peek() == TokenKind::Rank
             && (self.peek_at(1).is_name()
-                || matches!(
-                    self.peek_at(1),
-                    TokenKind::Udf | TokenKind::Left | TokenKind::Right
-                ));
+                || matches!(self.peek_at(1), TokenKind::Udf | TokenKind::Left | TokenKind::Right));
         let mut children = Children::NONE;
         if rank {
             self.advance();

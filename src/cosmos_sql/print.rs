@@ -163,11 +163,8 @@ impl Printer<'_, '_> {
     }
 
     fn conditional(&mut self, node: NodeId) {
-        const PARTS: [(&str, u8); 3] = [
-            ("", level::CONDITIONAL),
-            (" ? ", level::LOOSEST),
-            (" : ", level::CONDITIONAL + 1),
-        ];
+        const PARTS: [(&str, u8); 3] =
+            [("", level::CONDITIONAL), (" ? ", level::LOOSEST), (" : ", level::CONDITIONAL + 1)];
         for ((text, level), child) in PARTS.into_iter().zip(self.query.children(node)) {
             self.word(text);
             self.expression(child, level);

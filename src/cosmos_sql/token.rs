@@ -231,7 +231,9 @@ impl TokenKind {
     /// Whether it is written as a word, and may so follow a dot: `c.order` is a property.
     pub fn is_word(self) -> bool {
         use TokenKind::{Identifier, Null, True, Udf, Where};
-        self == Identifier || (True..=Null).contains(&self) || (Udf..=Where).contains(&self)
+        self == Identifier
+            || (True..=Null).contains(&self)
+            || (Udf..=Where).contains(&self)
             || self == TokenKind::Undefined
     }
 }

@@ -1,2 +1,0 @@
-//! What holds of texts, trees and places.
-use super::*;
