@@ -9,7 +9,8 @@
 //! 5  store, snapshot, source, intel::feeds, simulate, telemetry    bytes in and out, no actix
 //! 4  account, tenant, fleet, alert    pure: batches in, findings and alerts out
 //! 3  detect, severity                 pure: observations to p-values to severities
-//! 2  baseline, intel::view            pure: what normal looks like; who an address is
+//! 2  baseline, intel::view,           pure: what normal looks like; who an address is;
+//!    cosmos_sql                       what a query's text says
 //! 1  event, stats                     pure: what a record means; small numerics
 //! 0  ids, time, limits, profile       words, clock, bounds, shipped settings
 //! ```

@@ -127,3 +127,10 @@ pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
 /// Bytes written between two flushes while state is rewritten. The database packs what is flushed
 /// together: 10 MB take 1.8 times their size at this, 2.6 times at 4 MiB without a flush between.
 pub const COMPACT_BATCH_BYTES: usize = 256 << 10;
+/// Tokens of one query that are looked at: [`QUERY_TEXT_BYTES_MAX`] as a list of short numbers, in
+/// 3 MiB of buffers.
+pub const QUERY_TOKENS_MAX: usize = 1 << 18;
+/// Deepest nesting of one query that is looked at, calls of the parser and levels of the tree alike.
+/// The service's own rewriting puts each further condition one level deeper, and clients generate
+/// chains of a hundred; twice that fits in 0.5 MiB of stack.
+pub const QUERY_DEPTH_MAX: usize = 256;

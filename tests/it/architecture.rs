@@ -23,7 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     // 1: what a record means; small numerics
     ("event", 1),
     ("stats", 1),
-    // 2: what normal looks like; who an address is
+    // 2: what normal looks like; who an address is; what a query's text says
     ("baseline", 2),
     ("cosmos_sql", 2),
     ("intel::view", 2),
