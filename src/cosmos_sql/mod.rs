@@ -18,6 +18,7 @@ mod kind;
 mod lexer;
 mod parser;
 mod print;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod token;

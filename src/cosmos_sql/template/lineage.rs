@@ -1,0 +1,106 @@
+//! Whether a query is a known template with something put in the place of one of its literals: what
+//! happens to a query that is concatenated from input, and to no other.
+use std::ops::Range;
+
+use super::tokens::{Sequence, is_literal};
+use crate::cosmos_sql::token::{Span, TokenKind};
+
+/// What was put in, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insertion {
+    /// Which token of the template it replaces: a literal.
+    pub place: usize,
+    /// The tokens of the query that stand there, what is left of the literal included.
+    pub tokens: Range<usize>,
+    /// The bytes of the query that these are.
+    pub span: Span,
+    /// In how many places the same was put in.
+    pub times: usize,
+    /// Tokens of the template that are gone from the query's end: behind a comment, or in a string
+    /// that is not closed.
+    pub lost: usize,
+}
+
+/// Most places that one input goes to, as in a search over several properties.
+const TIMES_MAX: usize = 4;
+
+/// How `query` comes from `template`, if one is the other with more tokens in one literal's place,
+/// or with the same tokens in several; none if it does not. The last literal that explains it is
+/// taken, as later ones explain less.
+///
+/// A string's place is left only through its quotes: what is put there begins with a string, and
+/// ends with one unless the rest is lost. Linear in both lengths, in at most [`TIMES_MAX`] passes.
+pub fn lineage(template: &[u16], query: &Sequence) -> Option<Insertion> {
+    if !query.whole {
+        return None;
+    }
+    let tokens = query.tokens.as_slice();
+    let same = template.iter().zip(tokens).take_while(|(a, b)| a == b).count();
+    let candidates = template.get(..template.len().min(same + 1))?;
+    let place = candidates.iter().rposition(|&token| is_literal(token))?;
+    let (end, times, lost) = (1..=TIMES_MAX)
+        .find_map(|times| repeated(template, tokens, place, times))
+        .or_else(|| if query.cut { cut(template, tokens, place, same) } else { None })?;
+    let span = query.spans.get(place..end)?.iter().copied().reduce(Span::to)?;
+    Some(Insertion { place, tokens: place..end, span, times, lost })
+}
+
+/// The same tokens in the place of `times` literals, the first at `place`; the end of the first.
+fn repeated(
+    template: &[u16],
+    tokens: &[u16],
+    place: usize,
+    times: usize,
+) -> Option<(usize, usize, usize)> {
+    let more = tokens.len().checked_sub(template.len()).filter(|&more| more > 0)?;
+    if more % times != 0 {
+        return None;
+    }
+    let end = place + 1 + more / times;
+    let put = tokens.get(place..end)?;
+    if !leaves(*template.get(place)?, put, true) {
+        return None;
+    }
+    let mut rest = tokens.get(end..)?;
+    let mut left = times - 1;
+    for (i, &token) in template.iter().enumerate().skip(place + 1) {
+        let again = left > 0 && is_literal(token) && rest.starts_with(put);
+        let length = if again { put.len() } else { 1 };
+        if !again && rest.first() != template.get(i) {
+            return None;
+        }
+        left -= usize::from(again);
+        rest = rest.get(length..)?;
+    }
+    (left == 0 && rest.is_empty()).then_some((end, times, 0))
+}
+
+/// Tokens in the place of a literal up to the query's end, where the template's rest is lost.
+fn cut(
+    template: &[u16],
+    tokens: &[u16],
+    place: usize,
+    same: usize,
+) -> Option<(usize, usize, usize)> {
+    // A template that has a comment of its own, and nothing else: not cut.
+    if same >= template.len() && tokens.len() == same {
+        return None;
+    }
+    let put = tokens.get(place..)?;
+    let lost = template.len().checked_sub(place + 1)?;
+    let changes = put.len() > 1 || lost > 0;
+    (changes && leaves(*template.get(place)?, put, false)).then_some((tokens.len(), 1, lost))
+}
+
+/// Whether `put` can be what a literal's place became.
+fn leaves(literal: u16, put: &[u16], closed: bool) -> bool {
+    use TokenKind::{BadEscape, ControlCharacter, String, UnterminatedString};
+    if literal != String as u16 {
+        return !put.is_empty();
+    }
+    let strings = [String, BadEscape, ControlCharacter, UnterminatedString];
+    let string = |token: Option<&u16>| {
+        token.is_some_and(|&token| strings.iter().any(|&kind| kind as u16 == token))
+    };
+    string(put.first()) && (!closed || string(put.last()))
+}
