@@ -51,7 +51,7 @@ pub const RECORDS_SAMPLED_MAX: usize = 20;
 /// Finished key operations kept in one cell of an account: the smallest by (time, digest).
 pub const CELL_KEY_OPERATIONS_MAX: usize = 6;
 /// Shapes of queries kept in one cell that the account does not know: odd ones first.
-pub const CELL_QUERIES_MAX: usize = 6;
+pub const CELL_QUERIES_MAX: usize = 4;
 /// Known shapes that one cell counts: the ones of smallest hash.
 pub const CELL_KNOWN_QUERIES_MAX: usize = 48;
 /// Requests kept in one cell to be joined with the texts of their queries: malformed ones first, then

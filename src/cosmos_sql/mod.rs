@@ -14,10 +14,14 @@
 //! kinds, `Debug` has counts.
 mod error;
 mod expression;
+mod fold;
 mod kind;
 mod lexer;
 mod parser;
 mod print;
+mod read;
+mod redact;
+mod signs;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,8 @@ mod tree;
 pub use error::{Expected, Reason, SqlError};
 pub use kind::{Binary, Direction, Kind, Quantifier, Selection, Unary};
 pub use print::print;
+pub use read::Reader;
+pub use signs::Seen;
 pub use token::{Span, Token, TokenKind};
 pub use tree::{ChildIter, Node, NodeId, Query};
 

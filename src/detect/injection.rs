@@ -10,7 +10,8 @@ use super::{
     Test, Usual,
 };
 use crate::baseline::query_shapes::{Kin, QueryObservation};
-use crate::cosmos_sql::lineage;
+use crate::cosmos_sql::template::{Sequence, lineage};
+use crate::cosmos_sql::Span;
 use crate::event::{Marked, Sign};
 use crate::ids::{AccountId, Text};
 use crate::intel::view::IntelView;
@@ -48,11 +49,9 @@ pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddit
     let mut marked: Vec<Marked> = read.marked.to_vec();
     let mut from = None;
     if read.literals > 0 {
-        from = observation.akin.iter().position(|kin| {
-            kin.same_skeleton && lineage::insertion(&kin.tokens, &read.tokens).is_some()
-        });
-        if from.is_some() && !marked.iter().any(|m| m.sign == Sign::Insertion) {
-            marked.push(Marked { sign: Sign::Insertion, begin: 0, end: 0 });
+        if let Some((at, insertion)) = origin(observation) {
+            from = Some(at);
+            marked.push(insertion);
             marked.sort_unstable();
         }
     }
@@ -66,6 +65,29 @@ pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddit
         p *= profile.beyond_factor;
     }
     Oddity { p: p.clamp(profile.p_floor, 1.0), marked, from, beyond_history }
+}
+
+/// The known query that a new one comes from, and what was put in: the shortest insertion explains
+/// best.
+fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> {
+    let read = &observation.joined.row.read;
+    let query = Sequence {
+        tokens: read.tokens.to_vec(),
+        spans: vec![Span::default(); read.tokens.len()],
+        cut: read.cut,
+        whole: !read.tokens.is_empty(),
+    };
+    let explained = observation.akin.iter().enumerate().filter_map(|(at, kin)| {
+        lineage(&kin.tokens, &query).map(|insertion| (insertion.lost, insertion.tokens.len(), at, insertion))
+    });
+    let (_, _, at, insertion) = explained.min_by_key(|(lost, put, at, _)| (*lost, *put, *at))?;
+    let start = |token: usize| read.starts.get(token).copied().filter(|s| *s != u16::MAX);
+    let end = match start(insertion.tokens.end) {
+        Some(next) => u32::from(next),
+        None => read.template.len() as u32,
+    };
+    let begin = start(insertion.tokens.start).map_or(end, u32::from);
+    Some((at, Marked { sign: Sign::Insertion, begin, end }))
 }
 
 /// The rarest sign counts whole, each further one with a fading part, because signs come together.

@@ -166,8 +166,12 @@ pub struct QueryRead {
     pub literals: u16,
     /// Parameters.
     pub parameters: u16,
-    /// The canonical query as numbers, one a token, at most [`TOKENS_MAX`].
+    /// The canonical query as numbers, one a token, at most [`TOKENS_MAX`]; none of a longer one.
     pub tokens: Arc<[u16]>,
+    /// Where each of `tokens` begins in `template`; [`u16::MAX`] where that does not reach.
+    pub starts: Box<[u16]>,
+    /// Its end may be lost: there is a comment, or a string that is not closed.
+    pub cut: bool,
     /// The template's text, at most [`TEMPLATE_BYTES_MAX`] bytes.
     pub template: Text,
     /// What is odd, ascending, at most [`SIGNS_MAX`]. Bytes are of `template` where it has them.
@@ -181,9 +185,9 @@ impl QueryRead {
     }
     /// Heap bytes, the template's text included.
     pub fn heap_bytes(&self) -> usize {
-        self.tokens.len() * 2 + self.template.len() + self.marked.len() * size_of::<Marked>()
+        (self.tokens.len() + self.starts.len()) * 2 + self.template.len() + self.marked.len() * size_of::<Marked>()
     }
     /// Most of [`QueryRead::heap_bytes`].
     pub const HEAP_MAX: usize =
-        TOKENS_MAX * 2 + TEMPLATE_BYTES_MAX + SIGNS_MAX * size_of::<Marked>();
+        TOKENS_MAX * 4 + TEMPLATE_BYTES_MAX + SIGNS_MAX * size_of::<Marked>();
 }

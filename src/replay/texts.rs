@@ -39,7 +39,7 @@ impl TextReader {
         if self.remembered.len() >= REMEMBERED_MAX {
             self.remembered.clear();
         }
-        let read = Arc::new(self.reader.read(language, text));
+        let read = Arc::new(self.reader.read(text));
         self.remembered.insert(key, Arc::clone(&read));
         read
     }

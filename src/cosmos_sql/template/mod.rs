@@ -131,7 +131,7 @@ pub fn literals<'q>(query: &Query<'q>) -> impl Iterator<Item = LiteralPlace> + u
 /// Whether a string, with its quotes, is what the service writes in place of one: `str`, its number,
 /// and from ten characters on `__` and its length. Strings of one character and a dozen well-known
 /// ones are never replaced.
-fn is_obfuscated(quoted: &[u8]) -> bool {
+pub(super) fn is_obfuscated(quoted: &[u8]) -> bool {
     let Some(inner) = quoted.get(1..quoted.len().max(2) - 1) else { return false };
     let Some(rest) = inner.strip_prefix(b"str") else { return false };
     let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -21,7 +21,7 @@ pub struct QueryReadV1 {
     skeleton: u64,
     failure: Option<(u32, Text)>,
     values: (u16, u16),
-    tokens: Vec<u16>,
+    tokens: (Vec<u16>, Vec<u16>, bool),
     template: Text,
     marked: Vec<(u8, u32, u32)>,
 }
@@ -34,7 +34,7 @@ impl From<&QueryRead> for QueryReadV1 {
             skeleton: r.skeleton,
             failure: r.failure.as_ref().map(|f| (f.offset, f.reason.clone())),
             values: (r.literals, r.parameters),
-            tokens: r.tokens.to_vec(),
+            tokens: (r.tokens.to_vec(), r.starts.to_vec(), r.cut),
             template: r.template.clone(),
             marked: r.marked.iter().map(|m| (m.sign as u8, m.begin, m.end)).collect(),
         }
@@ -48,7 +48,8 @@ impl QueryReadV1 {
             Some(Marked { sign: *Sign::ALL.get(usize::from(sign))?, begin, end })
         });
         let marked: Box<[Marked]> = marked.collect::<Option<_>>()?;
-        let bounded = self.tokens.len() <= TOKENS_MAX
+        let bounded = self.tokens.0.len() <= TOKENS_MAX
+            && self.tokens.1.len() <= TOKENS_MAX
             && self.template.len() <= TEMPLATE_BYTES_MAX
             && marked.len() <= SIGNS_MAX;
         bounded.then_some(())?;
@@ -59,7 +60,9 @@ impl QueryReadV1 {
             failure: self.failure.map(|(offset, reason)| Failure { offset, reason }),
             literals: self.values.0,
             parameters: self.values.1,
-            tokens: self.tokens.into(),
+            tokens: self.tokens.0.into(),
+            starts: self.tokens.1.into(),
+            cut: self.tokens.2,
             template: self.template,
             marked,
         }))

@@ -1,0 +1,131 @@
+//! Signs of a text that is no query, and of comments: from tokens alone.
+use super::super::token::{Span, Token, TokenKind};
+use super::{SEEN_MAX, Seen, closes, dialect};
+use crate::event::Sign;
+
+/// The signs of a text that was refused.
+pub(in crate::cosmos_sql) fn of_refused(
+    text: &[u8],
+    tokens: &[Token],
+    comments: &[Span],
+) -> Vec<Seen> {
+    let mut out = Vec::new();
+    let mut note = |sign: Sign, span: Span| {
+        if out.len() < SEEN_MAX {
+            out.push((sign, span));
+        }
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        let next = |n: usize| tokens.get(at + n).copied();
+        match token.kind {
+            TokenKind::BlockComment | TokenKind::Semicolon => note(Sign::PayloadSyntax, token.span),
+            TokenKind::Select if at > 0 && !opens_subquery(tokens, at) => {
+                note(Sign::PayloadSyntax, token.span);
+            }
+            TokenKind::Or => {
+                if let (Some(a), Some(op), Some(b)) = (next(1), next(2), next(3))
+                    && op.kind == TokenKind::Equal
+                    && a.kind.is_literal()
+                    && b.kind.is_literal()
+                    && same_value(a.span.of(text), b.span.of(text))
+                {
+                    note(Sign::AlwaysTrueUnderOr, a.span.to(b.span));
+                } else if let Some(a) = next(1)
+                    && a.kind == TokenKind::True
+                {
+                    note(Sign::AlwaysTrueUnderOr, a.span);
+                }
+            }
+            TokenKind::Identifier => {
+                let word = token.span.of(text);
+                if dialect::is_payload_word(word) {
+                    note(Sign::PayloadSyntax, token.span);
+                } else if dialect::is_foreign_name(word)
+                    || (next(1).is_some_and(|t| t.kind == TokenKind::ParenOpen)
+                        && dialect::is_foreign_function(word))
+                {
+                    note(Sign::ForeignDialect, token.span);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(span) = unbalanced(tokens) {
+        note(Sign::Unbalanced, span);
+    }
+    if let Some(comment) = comments.last()
+        && cuts_off(comment.of(text), true)
+    {
+        note(Sign::CommentCutsOff, *comment);
+    }
+    out
+}
+
+fn opens_subquery(tokens: &[Token], at: usize) -> bool {
+    use TokenKind::ParenOpen;
+    at.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(|t| t.kind == ParenOpen)
+}
+
+/// `1` and `1`, `'a'` and `"a"`.
+fn same_value(a: &[u8], b: &[u8]) -> bool {
+    let inside = |text: &[u8]| match text.first() {
+        Some(b'\'' | b'"') => text.get(1..text.len().max(2) - 1).unwrap_or_default().to_vec(),
+        _ => text.to_vec(),
+    };
+    inside(a) == inside(b)
+}
+
+/// The first quote or bracket that has no other half.
+fn unbalanced(tokens: &[Token]) -> Option<Span> {
+    let mut open: Vec<(TokenKind, Span)> = Vec::new();
+    for token in tokens {
+        if token.kind == TokenKind::UnterminatedString {
+            return Some(token.span);
+        }
+        if let Some(close) = closes(token.kind) {
+            open.push((close, token.span));
+        } else if matches!(
+            token.kind,
+            TokenKind::ParenClose | TokenKind::BracketClose | TokenKind::BraceClose
+        ) {
+            match open.pop() {
+                Some((close, _)) if close == token.kind => {}
+                _ => return Some(token.span),
+            }
+        }
+    }
+    open.last().map(|(_, span)| *span)
+}
+
+/// What a comment holds was a part of the query: it has a quote, closes a bracket, begins with a
+/// clause, or is empty at the text's end. Notes of programmers are words.
+pub(super) fn cuts_off(comment: &[u8], at_end: bool) -> bool {
+    let said = comment.get(2..).unwrap_or_default().trim_ascii();
+    if said.is_empty() || said.iter().all(|b| matches!(b, b'-' | b'+')) {
+        return at_end;
+    }
+    let quotes = |quote: u8| said.iter().filter(|b| **b == quote).count() % 2 == 1;
+    let (mut depth, mut closes) = (0_i32, false);
+    for byte in said {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        closes |= depth < 0;
+    }
+    if quotes(b'"') || closes || said.first().is_some_and(|b| matches!(b, b'\'' | b'"' | b'%')) {
+        return true;
+    }
+    // An apostrophe in a note of a programmer stands between letters.
+    let apostrophe = said.iter().position(|b| *b == b'\'').is_some_and(|at| {
+        let letter = |i: Option<usize>| i.and_then(|i| said.get(i)).is_some_and(u8::is_ascii_alphabetic);
+        !(letter(at.checked_sub(1)) && letter(Some(at + 1)))
+    });
+    if quotes(b'\'') && apostrophe {
+        return true;
+    }
+    let word = said.split(|b| !b.is_ascii_alphabetic()).next().unwrap_or_default();
+    let clause = [&b"AND"[..], b"OR", b"ORDER", b"OFFSET", b"LIMIT", b"GROUP"];
+    at_end && clause.iter().any(|c| word.eq_ignore_ascii_case(c))
+}
