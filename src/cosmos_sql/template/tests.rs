@@ -175,6 +175,17 @@ fn a_rewritten_query_has_the_template_of_the_clients() {
 }
 
 #[test]
+fn the_gateways_own_conditions_can_be_told() {
+    let text = b"SELECT c._rid, [{\"item\": c.ts}] AS orderByItems, c.a AS payload FROM c \
+        WHERE (((c.x = 1) AND (true)) AND IS_DEFINED(c.a)) ORDER BY c.ts";
+    let mut workspace = Workspace::new();
+    let query = workspace.parse(text).unwrap();
+    let added = added_by_gateway(&query, &mut Scratch::new());
+    let added = added.map(|span| span.map(|span| span.of(text)));
+    assert_eq!(added, [Some(b"IS_DEFINED(c.a)".as_slice()), Some(b"true")]);
+}
+
+#[test]
 fn a_condition_that_is_not_the_gateways_stays() {
     let of = |filter: &str| {
         template(&format!(
