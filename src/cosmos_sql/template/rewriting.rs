@@ -199,9 +199,7 @@ pub(super) fn aggregate<'q>(query: &Query<'q>, value: NodeId) -> Option<Aggregat
         return split.then_some(Aggregate { name: b"AVG", call: sum });
     }
     let whole = match second {
-        Some(second) => {
-            query.kind(second) == Kind::Object && is_call(query, item, |name| is_extreme(name))
-        }
+        Some(second) => query.kind(second) == Kind::Object && is_call(query, item, is_extreme),
         None => is_call(query, item, is_aggregate),
     };
     let name = query.first_child(item).map(|name| query.slice(name))?;
