@@ -360,7 +360,7 @@ fn what_no_input_can_do_is_no_insertion() {
 fn hostile_queries_cost_no_more_than_their_length() {
     let joins: String = (0..20_000).map(|i| format!(" JOIN a{i} IN a{i}.x")).collect();
     let nested = |open: &str, close: &str| {
-        format!("SELECT VALUE {}c.a{} FROM c", open.repeat(120), close.repeat(120))
+        format!("SELECT VALUE {}c.a{} FROM c", open.repeat(60), close.repeat(60))
     };
     let orders: Vec<_> = (0..5000).map(|i| format!("c.a{i}")).collect();
     let pages: Vec<_> = (0..5000).map(|i| format!("c.a{i} > {i}")).collect();
