@@ -200,6 +200,8 @@ fn a_condition_that_is_not_the_gateways_stays() {
         "(c.a = 1) AND (c.ts > 1 OR true)",
         "(c.a = 1) AND (c.ts > 1 OR c.b = 1)",
         "(c.a = 1) AND (c.ts > c.ts)",
+        "(c.a = 1) AND (c.ts > 1 OR CONTAINS(c.ts, 'x'))",
+        "(c.a = 1) AND (c.ts > 1 OR IS_STRING(c.b))",
         "(c.a = 1) AND (c.ts > 1) AND (true)",
     ] {
         assert_ne!(plain, of(filter), "{filter}");
