@@ -4,13 +4,15 @@
 //!
 //! Four counts: queries that the client's own parser takes and that it refuses, and queries of its
 //! other baselines (translations of LINQ, query plans, what they are rewritten to), those apart which
-//! the service called a syntax error. Each exception is named. The files are read where they are; none of them
+//! the service called a syntax error. Then how many of the queries that the gateway rewrites have the
+//! template of what the client wrote. Each exception is named. The files are read where they are; none of them
 //! is part of this project.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a tool
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cosmoguard::cosmos_sql::template::{self, Scratch};
 use cosmoguard::cosmos_sql::{SqlError, Workspace, print};
 
 /// Queries by what is expected of them; each query once.
@@ -20,6 +22,8 @@ struct Corpus {
     invalid: BTreeSet<String>,
     others: BTreeSet<String>,
     others_refused: BTreeSet<String>,
+    /// What the client wrote, and what the gateway made of it.
+    rewritten: BTreeSet<(String, String)>,
     results: BTreeMap<&'static str, usize>,
 }
 
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         + report("invalid, refused", &corpus.invalid, false)
         + report("others, parsed", &corpus.others, true)
         + report("others, refused", &corpus.others_refused, false);
+    report_rewritten(&corpus.rewritten);
     if exceptions == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -79,6 +84,11 @@ impl Corpus {
     fn read_others(&mut self, text: &str) {
         for result in text.split("<Result>").skip(1) {
             let refused = result.contains(SYNTAX_ERROR);
+            let first = |tag| elements(result, tag).into_iter().next();
+            if let (Some(client), Some(gateway)) = (first("Query"), first("RewrittenQuery")) {
+                let pair = (client, placeholders_filled(&gateway));
+                self.rewritten.extend((!pair.1.trim().is_empty()).then_some(pair));
+            }
             for tag in ["SqlQuery", "Query", "RewrittenQuery"] {
                 let queries = elements(result, tag).into_iter();
                 let queries = queries.map(|query| placeholders_filled(query.trim()));
@@ -149,4 +159,29 @@ fn round_trip(workspace: &mut Workspace, query: &str) -> Result<(), String> {
         .map(|query| print(&query))
         .map_err(|error| format!("printed as {:?}: {error}", String::from_utf8_lossy(&once)))?;
     if once == twice { Ok(()) } else { Err("does not round-trip".to_owned()) }
+}
+
+/// Prints how many rewritten queries have the template of their client's. Some cannot: what the
+/// gateway takes out is not in its text.
+fn report_rewritten(pairs: &BTreeSet<(String, String)>) {
+    let mut workspace = Workspace::new();
+    let mut scratch = Scratch::new();
+    let mut template = |query: &str| {
+        let query = workspace.parse(query.as_bytes()).ok()?;
+        let shape = template::of(&query, &mut scratch).shape;
+        Some((shape, template::text(&query, &mut scratch)))
+    };
+    let mut differ = Vec::new();
+    for (client, gateway) in pairs {
+        let (client, gateway) = (template(client), template(gateway));
+        if client.as_ref().map(|(shape, _)| shape) != gateway.as_ref().map(|(shape, _)| shape) {
+            let text = |template: Option<(u64, String)>| template.map(|(_, text)| text);
+            differ.push((text(client), text(gateway)));
+        }
+    }
+    println!("rewritten, same template: {} of {}", pairs.len() - differ.len(), pairs.len());
+    for (client, gateway) in differ {
+        println!("  {}", client.unwrap_or_default());
+        println!("    rewritten: {}", gateway.unwrap_or_default());
+    }
 }

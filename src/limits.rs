@@ -134,6 +134,9 @@ pub const QUERY_TOKENS_MAX: usize = 1 << 18;
 /// The service's own rewriting puts each further condition one level deeper, and clients generate
 /// chains of a hundred; twice that fits in 0.5 MiB of stack.
 pub const QUERY_DEPTH_MAX: usize = 256;
+/// Sources of one query whose names are told from those of other sources: six times the joins that
+/// the service allows.
+pub const QUERY_SOURCES_MAX: usize = 64;
 /// Longest text of a query's template, bytes; it is shown to people.
 pub const TEMPLATE_TEXT_BYTES_MAX: usize = 1024;
 /// Longest name in a template's text, bytes; Cosmos DB has properties of any length.

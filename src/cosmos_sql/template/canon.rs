@@ -1,83 +1,11 @@
 //! The canonical form, hashed. [`super::text`] writes the same form for people.
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use super::Scratch;
+use super::hash::{Tag, constant, function, leaf, mix, quantifier_code, tag};
 use super::rewriting::{Filter, Projection, View, aggregate};
-use crate::cosmos_sql::kind::{Binary, Direction, Kind, Quantifier, Selection, Unary};
+use crate::cosmos_sql::kind::{Kind, Unary};
 use crate::cosmos_sql::token::Span;
 use crate::cosmos_sql::tree::{NodeId, Query};
-
-/// What a hash is of. Hashes are stored: append only.
-#[derive(Clone, Copy)]
-#[repr(u64)]
-enum Tag {
-    Alias = 1,
-    Root,
-    Name,
-    Field,
-    Index,
-    Number,
-    String,
-    Boolean,
-    Null,
-    Undefined,
-    Parameter,
-    Array,
-    Object,
-    Call,
-    Udf,
-    Unary,
-    Binary,
-    And,
-    Or,
-    Conditional,
-    Between,
-    In,
-    InQuery,
-    Like,
-    Subquery,
-    Quantified,
-    Star,
-    Value,
-    Select,
-    Top,
-    Source,
-    Iterator,
-    Path,
-    Where,
-    GroupBy,
-    OrderBy,
-    Order,
-    OffsetLimit,
-    Query,
-    Many,
-}
-
-fn mix(hash: u64, value: u64) -> u64 {
-    xxh3_64_with_seed(&value.to_le_bytes(), hash)
-}
-
-fn leaf(tag: Tag, bytes: &[u8]) -> u64 {
-    xxh3_64_with_seed(bytes, tag as u64)
-}
-
-fn constant(tag: Tag) -> u64 {
-    mix(tag as u64, 0)
-}
-
-/// Names of functions are the same in any case. Longer ones than any built-in function has are
-/// taken as they stand.
-fn function(name: &[u8]) -> u64 {
-    let mut folded = [0; 64];
-    match folded.get_mut(..name.len()) {
-        Some(upper) => {
-            upper.copy_from_slice(name);
-            upper.make_ascii_uppercase();
-            leaf(Tag::Call, upper)
-        }
-        None => leaf(Tag::Call, name),
-    }
-}
+use crate::limits;
 
 /// Walks a tree and hashes it.
 pub(super) struct Canon<'c, 'q> {
@@ -158,7 +86,8 @@ impl<'c, 'q> Canon<'c, 'q> {
 
     /// Brings a source's name into scope.
     pub(super) fn enter(&mut self, source: NodeId) {
-        if let Some(name) = self.source_name(source) {
+        let room = self.scratch.scopes.len() < limits::QUERY_SOURCES_MAX;
+        if let Some(name) = self.source_name(source).filter(|_| room) {
             self.scratch.scopes.push(name);
         }
     }
@@ -484,54 +413,4 @@ pub(super) fn format_unnamed(number: u32, buffer: &mut [u8; 11]) -> &[u8] {
         *byte = b'$';
     }
     buffer.get(at..).unwrap_or_default()
-}
-
-fn quantifier_code(quantifier: Quantifier) -> u64 {
-    match quantifier {
-        Quantifier::Exists => 1,
-        Quantifier::Array => 2,
-        Quantifier::All => 3,
-        Quantifier::First => 4,
-        Quantifier::Last => 5,
-    }
-}
-
-/// Where the hash of a node begins whose children follow in order.
-fn tag(kind: Kind) -> u64 {
-    let (tag, code) = match kind {
-        Kind::Binary(operator) => (Tag::Binary, binary_code(operator)),
-        Kind::Conditional => (Tag::Conditional, 0),
-        Kind::Between { not } => (Tag::Between, u64::from(not)),
-        Kind::InQuery { not } => (Tag::InQuery, u64::from(not)),
-        Kind::Like { not } => (Tag::Like, u64::from(not)),
-        Kind::Order(direction) => (Tag::Order, u64::from(direction == Direction::Descending)),
-        Kind::Select { selection: Selection::Star, .. } => (Tag::Star, 0),
-        _ => (Tag::Value, 0),
-    };
-    mix(tag as u64, code)
-}
-
-fn binary_code(operator: Binary) -> u64 {
-    use Binary as B;
-    match operator {
-        B::Coalesce => 1,
-        B::Concat => 2,
-        B::BitOr => 3,
-        B::BitXor => 4,
-        B::BitAnd => 5,
-        B::Equal => 6,
-        B::NotEqual => 7,
-        B::Less => 8,
-        B::LessEqual => 9,
-        B::Greater => 10,
-        B::GreaterEqual => 11,
-        B::ShiftLeft => 12,
-        B::ShiftRight => 13,
-        B::ShiftRightZero => 14,
-        B::Add => 15,
-        B::Subtract => 16,
-        B::Multiply => 17,
-        B::Divide => 18,
-        B::Modulo => 19,
-    }
 }

@@ -12,6 +12,7 @@
 //!
 //! Whether `= true` under `OR` means anything is asked of the tree, not of the template.
 mod canon;
+mod hash;
 mod lineage;
 mod rewriting;
 mod text;
@@ -109,6 +110,12 @@ pub fn of(query: &Query<'_>, scratch: &mut Scratch) -> Template {
         }
     }
     template
+}
+
+/// Conditions that the gateway, not the client, has put into `WHERE`: whoever judges what a
+/// condition means leaves them out. Most queries have none.
+pub fn added_by_gateway(query: &Query<'_>, scratch: &mut Scratch) -> [Option<Span>; 2] {
+    rewriting::View::of(query, scratch).added
 }
 
 /// The literals of a query, as the parser came upon them.

@@ -199,9 +199,7 @@ pub(super) fn aggregate<'q>(query: &Query<'q>, value: NodeId) -> Option<Aggregat
         return split.then_some(Aggregate { name: b"AVG", call: sum });
     }
     let whole = match second {
-        Some(second) => {
-            query.kind(second) == Kind::Object && is_call(query, item, |name| is_extreme(name))
-        }
+        Some(second) => query.kind(second) == Kind::Object && is_call(query, item, is_extreme),
         None => is_call(query, item, is_aggregate),
     };
     let name = query.first_child(item).map(|name| query.slice(name))?;
@@ -258,36 +256,30 @@ fn is_page_filter(
     ordered: NodeId,
     canon: &mut Canon<'_, '_>,
 ) -> bool {
-    if matches!(query.kind(node), Kind::True) {
+    if query.kind(node) == Kind::True {
         return true;
     }
-    if query.children(ordered).nth(ORDERS_MAX).is_some() {
-        return false;
+    let mut orders = [0; ORDERS_MAX];
+    let mut values = query.children(ordered).filter_map(|order| query.first_child(order));
+    for (hash, value) in orders.iter_mut().zip(&mut values) {
+        *hash = canon.expression(value);
     }
-    let mut conditions = 0;
-    pages(query, node, ordered, canon, &mut conditions) && conditions > 0
+    values.next().is_none() && pages(query, node, &orders, canon)
 }
 
 fn pages(
     query: &Query<'_>,
     node: NodeId,
-    ordered: NodeId,
+    orders: &[u64; ORDERS_MAX],
     canon: &mut Canon<'_, '_>,
-    conditions: &mut usize,
 ) -> bool {
     let mut children = query.children(node);
-    let mut is_ordered = |operand: Option<NodeId>| {
-        let Some(hash) = operand.map(|operand| canon.expression(operand)) else { return false };
-        query.children(ordered).any(|order| {
-            query.first_child(order).is_some_and(|value| canon.expression(value) == hash)
-        })
+    let mut is_ordered = |value: Option<NodeId>| {
+        value.is_some_and(|value| orders.contains(&canon.expression(value)))
     };
     match query.kind(node) {
-        Kind::And | Kind::Or => {
-            children.all(|child| pages(query, child, ordered, canon, conditions))
-        }
-        Kind::Unary(Unary::Not) => {
-            children.all(|child| pages(query, child, ordered, canon, conditions))
+        Kind::And | Kind::Or | Kind::Unary(Unary::Not) => {
+            children.all(|child| pages(query, child, orders, canon))
         }
         Kind::Binary(
             Binary::Less
@@ -297,12 +289,10 @@ fn pages(
             | Binary::Equal
             | Binary::NotEqual,
         ) => {
-            *conditions += 1;
-            let known = is_ordered(children.next());
-            known && children.next().is_some_and(|bound| is_bound(query, bound))
+            is_ordered(children.next())
+                && children.next().is_some_and(|bound| is_bound(query, bound))
         }
         Kind::Call { udf: false } => {
-            *conditions += 1;
             let asks = children.next().is_some_and(|name| {
                 query.slice(name).get(..3).is_some_and(|is| is.eq_ignore_ascii_case(b"IS_"))
             });

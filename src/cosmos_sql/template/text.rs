@@ -13,7 +13,8 @@ use crate::limits;
 /// ends in `…`. Names are cut and escaped: they are as hostile as the rest of the query.
 pub fn text(query: &Query<'_>, scratch: &mut Scratch) -> String {
     let view = View::of(query, scratch);
-    let mut writer = Writer { canon: Canon::new(query, scratch), out: String::new(), full: false };
+    let canon = Canon::new(query, scratch);
+    let mut writer = Writer { canon, out: String::new(), depth: 0, full: false };
     writer.query(query.root(), &view);
     if writer.full {
         writer.out.push('…');
@@ -21,9 +22,15 @@ pub fn text(query: &Query<'_>, scratch: &mut Scratch) -> String {
     writer.out
 }
 
+/// Nesting that is written out. Each level hashes what is below it once more, so this also bounds
+/// the work.
+const DEPTH_MAX: usize = 32;
+
 struct Writer<'w, 'q> {
     canon: Canon<'w, 'q>,
     out: String,
+    /// Expressions that are open.
+    depth: usize,
     /// No more is written.
     full: bool,
 }
@@ -217,6 +224,15 @@ impl Writer<'_, '_> {
         if self.full {
             return;
         }
+        if self.depth >= DEPTH_MAX {
+            return self.word("…");
+        }
+        self.depth += 1;
+        self.written(node, min);
+        self.depth -= 1;
+    }
+
+    fn written(&mut self, node: NodeId, min: u8) {
         let kind = self.kind(node);
         let parenthesised = kind.level() < min;
         self.word(if parenthesised { "(" } else { "" });

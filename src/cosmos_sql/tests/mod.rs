@@ -113,6 +113,25 @@ fn keywords_in_any_case_constants_in_lower_case_only() {
 }
 
 #[test]
+fn parentheses_are_printed_where_the_tree_needs_them() {
+    for (text, expected) in [
+        ("1 - (2 - 3)", "1 - (2 - 3)"),
+        ("(1 - 2) - 3", "1 - 2 - 3"),
+        ("(1 + 2) * (3)", "(1 + 2) * 3"),
+        ("(a AND b) AND (c OR d)", "(a AND b) AND (c OR d)"),
+        ("(a ? b : c) ? d : (e ? f : g)", "a ? b : c ? d : (e ? f : g)"),
+        ("-(-x) + - - 1", "- -x + - -1"),
+        ("NOT (a = 1)", "NOT (a = 1)"),
+        ("(a IN (1)) = true", "(a IN (1)) = true"),
+        ("(1).x[('y')]['z']", "(1).x[('y')]['z']"),
+        ("x IN ((SELECT VALUE 1))", "x IN ((SELECT VALUE 1))"),
+        ("x IN (SELECT VALUE 1)", "x IN (SELECT VALUE 1)"),
+    ] {
+        assert_eq!(printed(&format!("SELECT VALUE {text}")), format!("SELECT VALUE {expected}"));
+    }
+}
+
+#[test]
 fn lines_and_columns_count_from_one() {
     let text = "SELECT *\nFROM c\nWHERE ?";
     assert_eq!(error(text).line_column(text.as_bytes()), (3, 7));
