@@ -7,11 +7,6 @@ use crate::detect::{fuzzing, injection};
 use crate::time::Timestamp;
 
 impl AccountModel {
-    /// The texts of this account's queries are logged.
-    pub(super) fn has_texts(&self) -> bool {
-        self.shapes.is_some()
-    }
-
     /// Judges and teaches the queries of a closed cell.
     pub(super) fn close_queries(
         &mut self,

@@ -5,8 +5,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod query;
 mod snapshot;
 
+pub use query::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -93,9 +95,8 @@ pub enum Command {
     /// The audit log (comes later).
     #[command(hide = true)]
     Audit(Later),
-    /// Judge query text (comes later).
-    #[command(hide = true)]
-    Query(Later),
+    /// Judge the text of queries, without any account's history.
+    Query(Query),
 }
 
 /// A subcommand of a later version: accepts anything, does nothing.

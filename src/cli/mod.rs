@@ -9,6 +9,7 @@ mod fleet;
 mod intel;
 mod model;
 mod progress;
+mod query;
 mod recovery;
 mod replay;
 mod signals;
@@ -84,7 +85,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::SampleAlerts(_) => Ok(later("sample-alerts")),
         Command::Sink(_) => Ok(later("sink")),
         Command::Audit(_) => Ok(later("audit")),
-        Command::Query(_) => Ok(later("query")),
+        Command::Query(args) => query::run(&args),
         Command::Model(Model::Forget(_)) => Ok(later("model forget")),
         Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
         Command::Intel(Intel::Add(_)) => Ok(later("intel add")),

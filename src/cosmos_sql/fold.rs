@@ -86,7 +86,9 @@ impl<'q> Folder<'_, 'q> {
             Kind::Unary(Unary::Not) => {
                 self.query.first_child(child).map_or(Truth::Depends, |inner| self.truth(inner))
             }
-            Kind::Call { udf: false } if call_name(self.query, child).eq_ignore_ascii_case(b"IS_NULL") => {
+            Kind::Call { udf: false }
+                if call_name(self.query, child).eq_ignore_ascii_case(b"IS_NULL") =>
+            {
                 self.argument(child).map_or(Truth::Depends, |path| self.presence(path))
             }
             Kind::Binary(Binary::Equal) => self.comparison(child, Binary::NotEqual),

@@ -15,6 +15,7 @@
 mod error;
 mod expression;
 mod fold;
+mod insertion;
 mod kind;
 mod lexer;
 mod parser;
@@ -29,9 +30,10 @@ mod token;
 mod tree;
 
 pub use error::{Expected, Reason, SqlError};
+pub use insertion::changes_logic;
 pub use kind::{Binary, Direction, Kind, Quantifier, Selection, Unary};
 pub use print::print;
-pub use read::Reader;
+pub use read::{Inspection, Reader};
 pub use signs::Seen;
 pub use token::{Span, Token, TokenKind};
 pub use tree::{ChildIter, Node, NodeId, Query};

@@ -1,9 +1,9 @@
-//! From a text to what is kept of it: [`QueryRead`].
+//! From a text to what is said of it: all of it ([`Inspection`]), or what is kept ([`QueryRead`]).
 use std::sync::Arc;
 
 use super::template::{self, Scratch, Sequence};
 use super::token::Span;
-use super::{SqlError, Workspace, redact, signs};
+use super::{SqlError, Workspace, insertion, redact, signs};
 use crate::event::{
     Failure, Marked, QueryLanguage, QueryRead, SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
 };
@@ -16,8 +16,82 @@ pub struct Reader {
     scratch: Scratch,
 }
 
+/// All that can be said of a text by itself; places are bytes of the text.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Why it is no query.
+    pub error: Option<SqlError>,
+    /// Hash of the template; of a text that is no query, of what stands before the error.
+    pub shape: u64,
+    /// Hash of what stands before the filter; 0 of a text that is no query.
+    pub skeleton: u64,
+    /// Literals and parameters.
+    pub literals: u32,
+    /// See `literals`.
+    pub parameters: u32,
+    /// The canonical template as text; empty for a text that is no query, where what was a literal is
+    /// no longer told from what was not.
+    pub template: String,
+    /// What is odd, in the order of the text's tree.
+    pub seen: Vec<signs::Seen>,
+    /// For the comparison with other queries.
+    pub sequence: Sequence,
+}
+
 impl Reader {
-    /// What `text` says, whether or not it parses.
+    /// What `text` says, whether or not it parses, with all places.
+    pub fn inspect(&mut self, text: &[u8]) -> Inspection {
+        match self.workspace.parse(text) {
+            Ok(query) => {
+                let template = template::of(&query, &mut self.scratch);
+                Inspection {
+                    error: None,
+                    shape: template.shape,
+                    skeleton: template.skeleton,
+                    literals: template.literals,
+                    parameters: template.parameters,
+                    template: template::text(&query, &mut self.scratch),
+                    seen: signs::of_query(&query),
+                    sequence: Sequence::of_query(&query, &mut self.scratch),
+                }
+            }
+            Err(error) => {
+                let (shape, literals) = self.before(text, error);
+                Inspection {
+                    error: Some(error),
+                    shape,
+                    skeleton: 0,
+                    literals,
+                    parameters: 0,
+                    template: String::new(),
+                    seen: signs::of_refused(
+                        text,
+                        self.workspace.tokens(),
+                        self.workspace.comments(),
+                    ),
+                    sequence: Sequence::of_refused(text, &self.workspace),
+                }
+            }
+        }
+    }
+
+    /// Hash and literals of what stands before an error: that is the application's, what breaks it is
+    /// the input's.
+    fn before(&self, text: &[u8], error: SqlError) -> (u64, u32) {
+        let before = self.workspace.tokens().iter().take_while(|t| t.span.end <= error.at);
+        let mut hash = xxhash_rust::xxh3::Xxh3::with_seed(0);
+        let mut literals = 0;
+        for token in before {
+            hash.update(&[token.kind as u8]);
+            if token.kind.is_name() {
+                hash.update(token.span.of(text));
+            }
+            literals += u32::from(token.kind.is_literal());
+        }
+        (hash.digest(), literals)
+    }
+
+    /// What is kept of `text`.
     pub fn read(&mut self, text: &str) -> QueryRead {
         let bytes = text.as_bytes();
         match self.workspace.parse(bytes) {
@@ -44,35 +118,47 @@ impl Reader {
         }
     }
 
-    fn refused(&self, bytes: &[u8], error: SqlError) -> QueryRead {
-        let sequence = Sequence::of_refused(bytes, &self.workspace);
-        let (tokens, comments) = (self.workspace.tokens(), self.workspace.comments());
-        let seen = signs::of_refused(bytes, tokens, comments);
-        // What stands before the error is the application's; what breaks it is the input's.
-        let before = tokens.iter().take_while(|t| t.span.end <= error.at);
-        let mut hash = xxhash_rust::xxh3::Xxh3::with_seed(0);
-        let mut count = 0_u16;
-        for token in before {
-            hash.update(&[token.kind as u8]);
-            if token.kind.is_name() {
-                hash.update(token.span.of(bytes));
-            }
-            count += u16::from(token.kind.is_literal());
-        }
+    fn refused(&self, text: &[u8], error: SqlError) -> QueryRead {
+        let sequence = Sequence::of_refused(text, &self.workspace);
+        let seen = signs::of_refused(text, self.workspace.tokens(), self.workspace.comments());
+        let (shape, literals) = self.before(text, error);
         QueryRead {
             language: QueryLanguage::Sql,
-            shape: hash.digest(),
+            shape,
             skeleton: 0,
             failure: Some(Failure { offset: error.at, reason: reason(error) }),
-            literals: count,
+            literals: literals.min(u32::from(u16::MAX)) as u16,
             parameters: 0,
             cut: sequence.cut,
             starts: Box::default(),
             tokens: kept(&sequence),
-            // What was a literal is no longer told from what was not.
             template: Text::from(""),
             marked: signs_of(seen.iter().map(|(sign, _)| Marked { sign: *sign, begin: 0, end: 0 })),
         }
+    }
+}
+
+impl Inspection {
+    /// What `self` is against a query that the application is known to send: the signs that this one
+    /// does not have itself, and what was put in, if it changes what is asked.
+    pub fn against(&self, known: &Inspection) -> Vec<signs::Seen> {
+        let mut own: Vec<Sign> = known.seen.iter().map(|(sign, _)| *sign).collect();
+        let mut out = Vec::new();
+        for (sign, span) in &self.seen {
+            match own.iter().position(|s| s == sign) {
+                Some(at) => drop(own.swap_remove(at)),
+                None => out.push((*sign, *span)),
+            }
+        }
+        if let Some(put) = template::lineage(&known.sequence.tokens, &self.sequence)
+            && insertion::changes_logic(&self.sequence.tokens, &put)
+        {
+            out.push((Sign::Insertion, put.span));
+            if put.lost > 0 && self.error.is_none() {
+                out.push((Sign::LostCondition, Span { start: put.span.end, ..put.span }));
+            }
+        }
+        out
     }
 }
 

@@ -140,10 +140,8 @@ impl Walk<'_, '_> {
             Kind::Binary(operator) => {
                 let mut sides = self.query.children(node);
                 let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return false };
-                let compares = matches!(
-                    operator,
-                    Binary::Equal | Binary::LessEqual | Binary::GreaterEqual
-                );
+                let compares =
+                    matches!(operator, Binary::Equal | Binary::LessEqual | Binary::GreaterEqual);
                 let length = matches!(self.query.kind(left), Kind::Call { .. });
                 compares && (self.folder.same(left, right) || length)
             }
@@ -192,14 +190,12 @@ impl Walk<'_, '_> {
             if !self.folder.same(pa, pb) || parameter(ka) || parameter(kb) {
                 return false;
             }
-            leaves_nothing(
-                (oa, self.folder.constant(ka)),
-                (ob, self.folder.constant(kb)),
-            )
+            leaves_nothing((oa, self.folder.constant(ka)), (ob, self.folder.constant(kb)))
         };
-        children.iter().enumerate().any(|(i, a)| {
-            children.iter().enumerate().any(|(j, b)| i != j && pair(*a, *b))
-        })
+        children
+            .iter()
+            .enumerate()
+            .any(|(i, a)| children.iter().enumerate().any(|(j, b)| i != j && pair(*a, *b)))
     }
 
     /// One condition without `AND`, `OR` and `NOT` around it.
@@ -214,9 +210,9 @@ impl Walk<'_, '_> {
                 _ if self.is_idle(node) => Some(Sign::ConstantComparison),
                 Kind::Like { .. } | Kind::Between { .. } => Some(Sign::MatchesEverything),
                 Kind::Call { .. } if self.is_search(node) => Some(Sign::MatchesEverything),
-                Kind::Binary(Binary::GreaterEqual | Binary::Greater | Binary::Less | Binary::LessEqual) => {
-                    Some(Sign::MatchesEverything)
-                }
+                Kind::Binary(
+                    Binary::GreaterEqual | Binary::Greater | Binary::Less | Binary::LessEqual,
+                ) => Some(Sign::MatchesEverything),
                 _ => None,
             };
             if let Some(sign) = sign {
@@ -299,7 +295,8 @@ impl Walk<'_, '_> {
         let name = call_name(self.query, node);
         let is = |n: &str| name.eq_ignore_ascii_case(n.as_bytes());
         let last = self.query.children(node).skip(1).last();
-        let one = last.is_some_and(|last| self.folder.constant(last) == Some(Constant::Number(1.0)));
+        let one =
+            last.is_some_and(|last| self.folder.constant(last) == Some(Constant::Number(1.0)));
         let inner = self.query.children(node).nth(1);
         ((is("SUBSTRING") || is("LEFT") || is("RIGHT")) && one)
             || ((is("LOWER") || is("UPPER")) && inner.is_some_and(|inner| self.cuts_one(inner)))
@@ -340,8 +337,12 @@ fn leaves_nothing(a: (Binary, Option<Constant<'_>>), b: (Binary, Option<Constant
     match (a.0, b.0) {
         (Binary::Equal, Binary::NotEqual) | (Binary::NotEqual, Binary::Equal) => ka == kb,
         (Binary::NotEqual, Binary::NotEqual) => ka != kb,
-        (Binary::Greater | Binary::GreaterEqual, Binary::Less | Binary::LessEqual) => at_most(ka, kb),
-        (Binary::Less | Binary::LessEqual, Binary::Greater | Binary::GreaterEqual) => at_most(kb, ka),
+        (Binary::Greater | Binary::GreaterEqual, Binary::Less | Binary::LessEqual) => {
+            at_most(ka, kb)
+        }
+        (Binary::Less | Binary::LessEqual, Binary::Greater | Binary::GreaterEqual) => {
+            at_most(kb, ka)
+        }
         _ => false,
     }
 }

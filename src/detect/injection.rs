@@ -11,7 +11,7 @@ use super::{
 };
 use crate::baseline::query_shapes::{Kin, QueryObservation};
 use crate::cosmos_sql::template::{Sequence, lineage};
-use crate::cosmos_sql::Span;
+use crate::cosmos_sql::{Seen, Span, changes_logic};
 use crate::event::{Marked, Sign};
 use crate::ids::{AccountId, Text};
 use crate::intel::view::IntelView;
@@ -78,7 +78,9 @@ fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> {
         whole: !read.tokens.is_empty(),
     };
     let explained = observation.akin.iter().enumerate().filter_map(|(at, kin)| {
-        lineage(&kin.tokens, &query).map(|insertion| (insertion.lost, insertion.tokens.len(), at, insertion))
+        let insertion = lineage(&kin.tokens, &query)?;
+        changes_logic(&query.tokens, &insertion)
+            .then(|| (insertion.lost, insertion.tokens.len(), at, insertion))
     });
     let (_, _, at, insertion) = explained.min_by_key(|(lost, put, at, _)| (*lost, *put, *at))?;
     let start = |token: usize| read.starts.get(token).copied().filter(|s| *s != u16::MAX);
@@ -93,8 +95,26 @@ fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> {
 /// The rarest sign counts whole, each further one with a fading part, because signs come together.
 fn joint(marked: &[Marked], profile: &QueriesProfile) -> f64 {
     let bits = marked.iter().fold(0, |bits, m| bits | m.sign.bit());
-    let share = |sign: Sign| profile.signs.get(sign.as_str()).copied().unwrap_or(1.0);
-    let mut shares: Vec<f64> = Sign::of_bits(bits).map(share).collect();
+    joint_of(bits, profile)
+}
+
+/// P(sign | a benign query that is new to the account).
+pub fn share(sign: Sign, profile: &QueriesProfile) -> f64 {
+    profile.signs.get(sign.as_str()).copied().unwrap_or(1.0)
+}
+
+/// What is evidence by itself or together, and what only hints.
+pub fn weighed(seen: &[Seen], profile: &QueriesProfile) -> (Vec<Seen>, Vec<Seen>) {
+    let bits = seen.iter().fold(0, |bits, (sign, _)| bits | sign.bit());
+    if joint_of(bits, profile) > profile.decisive_together {
+        seen.iter().partition(|(sign, _)| share(*sign, profile) <= profile.decisive)
+    } else {
+        (seen.to_vec(), Vec::new())
+    }
+}
+
+fn joint_of(bits: u32, profile: &QueriesProfile) -> f64 {
+    let mut shares: Vec<f64> = Sign::of_bits(bits).map(|sign| share(sign, profile)).collect();
     shares.sort_by(f64::total_cmp);
     let mut p = 1.0;
     for (i, share) in shares.into_iter().enumerate() {

@@ -185,7 +185,9 @@ impl QueryRead {
     }
     /// Heap bytes, the template's text included.
     pub fn heap_bytes(&self) -> usize {
-        (self.tokens.len() + self.starts.len()) * 2 + self.template.len() + self.marked.len() * size_of::<Marked>()
+        (self.tokens.len() + self.starts.len()) * 2
+            + self.template.len()
+            + self.marked.len() * size_of::<Marked>()
     }
     /// Most of [`QueryRead::heap_bytes`].
     pub const HEAP_MAX: usize =

@@ -22,6 +22,8 @@ pub struct QueriesProfile {
     pub signs: BTreeMap<String, f64>,
     pub further_sign: f64,
     pub p_floor: f64,
+    pub decisive: f64,
+    pub decisive_together: f64,
     pub beyond_history: f64,
     pub beyond_factor: f64,
     pub burst: BurstProfile,

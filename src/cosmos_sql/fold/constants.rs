@@ -66,7 +66,9 @@ impl<'q> Folder<'_, 'q> {
             Kind::False => Some(Constant::Bool(false)),
             Kind::Null => Some(Constant::Null),
             Kind::Undefined => Some(Constant::Undefined),
-            Kind::Number => Some(number(query.slice(node)).map_or(Constant::Something, Constant::Number)),
+            Kind::Number => {
+                Some(number(query.slice(node)).map_or(Constant::Something, Constant::Number))
+            }
             Kind::String => Some(Constant::Text(unescaped(query.slice(node)))),
             Kind::Unary(operator) => {
                 let child = self.constant(query.first_child(node)?)?;
@@ -91,7 +93,9 @@ impl<'q> Folder<'_, 'q> {
     /// Nothing below asks a row or a parameter.
     fn all_constant(&self, node: NodeId) -> bool {
         self.query.children(node).all(|child| match self.query.kind(child) {
-            Kind::Property => self.query.children(child).skip(1).all(|v| self.constant(v).is_some()),
+            Kind::Property => {
+                self.query.children(child).skip(1).all(|v| self.constant(v).is_some())
+            }
             _ => self.constant(child).is_some(),
         })
     }
@@ -99,7 +103,10 @@ impl<'q> Folder<'_, 'q> {
     fn binary(&self, node: NodeId, operator: Binary) -> Option<Constant<'q>> {
         let (left, right) = self.pair(node)?;
         let left = self.constant(left)?;
-        if operator == Binary::Coalesce && left != Constant::Undefined && left != Constant::Something {
+        if operator == Binary::Coalesce
+            && left != Constant::Undefined
+            && left != Constant::Something
+        {
             return Some(left);
         }
         Some(binary(operator, &left, &self.constant(right)?))
@@ -152,7 +159,8 @@ impl<'q> Folder<'_, 'q> {
         let (Constant::Text(tested), Constant::Text(pattern)) = (tested, pattern) else {
             return Some(Constant::Undefined);
         };
-        if pattern.iter().any(|b| matches!(b, b'[' | b'^')) || self.query.children(node).count() > 2 {
+        if pattern.iter().any(|b| matches!(b, b'[' | b'^')) || self.query.children(node).count() > 2
+        {
             return Some(Constant::Something);
         }
         Some(Constant::Bool(matches_like(&tested, &pattern) != not))
@@ -278,7 +286,8 @@ fn numbers<'q>(operator: Binary, a: f64, b: f64) -> Constant<'q> {
 /// `%` is any text, `_` one character; greedy with one place to go back to, so linear in practice
 /// and at worst the product of the lengths, which are bounded.
 fn matches_like(text: &[u8], pattern: &[u8]) -> bool {
-    let (text, pattern) = (&text[..text.len().min(TEXT_MAX)], &pattern[..pattern.len().min(TEXT_MAX)]);
+    let (text, pattern) =
+        (&text[..text.len().min(TEXT_MAX)], &pattern[..pattern.len().min(TEXT_MAX)]);
     let (mut t, mut p) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while t < text.len() {

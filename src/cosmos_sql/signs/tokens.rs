@@ -119,7 +119,8 @@ pub(super) fn cuts_off(comment: &[u8], at_end: bool) -> bool {
     }
     // An apostrophe in a note of a programmer stands between letters.
     let apostrophe = said.iter().position(|b| *b == b'\'').is_some_and(|at| {
-        let letter = |i: Option<usize>| i.and_then(|i| said.get(i)).is_some_and(u8::is_ascii_alphabetic);
+        let letter =
+            |i: Option<usize>| i.and_then(|i| said.get(i)).is_some_and(u8::is_ascii_alphabetic);
         !(letter(at.checked_sub(1)) && letter(Some(at + 1)))
     });
     if quotes(b'\'') && apostrophe {

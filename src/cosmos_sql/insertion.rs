@@ -1,0 +1,43 @@
+//! What was put into a query at a literal's place: does it change what is asked?
+//!
+//! Programmers put conditions behind a literal as well. One more condition under `AND` only narrows,
+//! an order or a page changes nothing of what is asked, and one more value of the same property
+//! under `OR` is what a filter grows by. All else that is put in at a literal's place widens it,
+//! asks another thing, or takes away what followed.
+use super::template::Insertion;
+use super::token::TokenKind;
+
+/// Whether what was put in changes what is asked, told from the tokens of the query.
+pub fn changes_logic(tokens: &[u16], put: &Insertion) -> bool {
+    if put.lost > 0 || put.times > 1 {
+        return true;
+    }
+    let Some(inserted) = tokens.get(put.tokens.clone()) else { return false };
+    let has = |kind: TokenKind| inserted.contains(&(kind as u16));
+    if has(TokenKind::Select) || has(TokenKind::Udf) || has(TokenKind::Question) {
+        return true;
+    }
+    let clause = [TokenKind::Order, TokenKind::Offset, TokenKind::Group];
+    let end = inserted.iter().position(|t| clause.iter().any(|kind| *kind as u16 == *t));
+    let condition = inserted.get(..end.unwrap_or(inserted.len())).unwrap_or_default();
+    let before = tokens.get(..put.tokens.start).unwrap_or_default();
+    let mut alternatives = condition.split(|t| *t == TokenKind::Or as u16);
+    // The first is what stands behind the literal without an OR: it narrows, or calculates.
+    let narrows = alternatives.next().is_none_or(is_narrowing);
+    !narrows || !alternatives.all(|other| is_same_property(before, other))
+}
+
+/// The literal alone, or with conditions under `AND`.
+fn is_narrowing(tokens: &[u16]) -> bool {
+    let after = tokens.get(1).copied();
+    after.is_none_or(|token| token == TokenKind::And as u16 || token == TokenKind::Comma as u16)
+}
+
+/// `path = literal` for the path that stands before the place.
+fn is_same_property(before: &[u16], alternative: &[u16]) -> bool {
+    let Some((path, _literal)) = alternative.split_last().map(|(last, path)| (path, last)) else {
+        return false;
+    };
+    let compares = path.last() == Some(&(TokenKind::Equal as u16));
+    compares && path.len() > 1 && before.ends_with(path)
+}
