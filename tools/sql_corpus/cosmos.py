@@ -44,12 +44,13 @@ FUNCTIONS = set(
     substring_before sum tan tickstodatetime timestamptodatetime tostring trim trunc upper
     vectordistance""".split())
 
+AGGREGATES = {"count", "sum", "avg", "min", "max"}
 ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 DEPTH_MAX = 120
 
 
 class Refused(Exception):
-    """`kind` is `syntax`, `name` or `function`; the service answers 400 to each."""
+    """`kind` is `syntax`, `name`, `function` or `group`; the service answers 400 to each."""
 
     def __init__(self, kind, at):
         super().__init__(f"{kind} at {at}")
@@ -298,7 +299,10 @@ class Parser:
             if self.take("."):
                 left = ("dot", left, ("lit", self.identifier(), "name"))
             elif self.take("["):
-                left = ("dot", left, self.expr())
+                inner = self.expr()
+                if inner[0] == "lit" and isinstance(inner[1], str):
+                    inner = ("lit", inner[1], "name")
+                left = ("dot", left, inner)
                 self.need("]")
             else:
                 return left
@@ -347,8 +351,6 @@ class Parser:
             return ("call", self.take("left", "right")) + self.arguments()
         name = self.identifier()
         if self.peek("("):
-            if name.lower() not in FUNCTIONS:
-                raise Refused("function", at)
             return ("call", name.lower()) + self.arguments()
         return ("ref", name, at)
 
@@ -401,7 +403,27 @@ def resolve(query, outer=frozenset(), top=True):
     for place in (query[3], query[5], query[6]):
         check_names(place, names)
     check_names(query[7], names | aliases)
+    if query[6] and not groups(query):
+        raise Refused("group", 0)
     return query
+
+
+def groups(query):
+    """Whether what is selected is grouped by, aggregated or constant."""
+    picked = query[3]
+    if picked[0] == "star":
+        return False
+    exprs = [picked[1]] if picked[0] == "value" else [expr for expr, _ in picked[1:]]
+    return all(grouped(expr, query[6]) for expr in exprs)
+
+
+def grouped(expr, keys):
+    if expr in keys or expr[:1] == ("call",) and expr[1] in AGGREGATES:
+        return True
+    parts = [p for p in expr if isinstance(p, tuple) and p[:1] != ("lit",)]
+    if expr[0] == "object":
+        parts = [p for _, p in expr[1:]]
+    return bool(parts) and all(grouped(p, keys) for p in parts) or expr[0] == "lit"
 
 
 def check_names(tree, names):
@@ -410,6 +432,8 @@ def check_names(tree, names):
     if tree and tree[0] == "query":
         resolve(tree, names, False)
         return
+    if tree and tree[0] == "call" and tree[1] not in FUNCTIONS:
+        raise Refused("function", 0)
     if tree and tree[0] == "ref":
         if tree[1] not in names:
             raise Refused("name", tree[2])
@@ -418,23 +442,17 @@ def check_names(tree, names):
         check_names(part, names)
 
 
-def parse(query):
-    """The tree of a query that the service takes; raises [`Refused`]."""
+def grammar(query):
+    """The tree that the grammar alone gives; raises [`Refused`] of kind `syntax`."""
     try:
-        return resolve(strip_places(Parser(query).program()))
+        return strip_places(Parser(query).program())
     except RecursionError:
         raise Refused("syntax", 0) from None
 
 
-def parses(query):
-    """Whether the grammar alone takes it; unknown names and functions pass."""
-    try:
-        Parser(query).program()
-        return True
-    except Refused as refused:
-        return refused.kind == "function"
-    except RecursionError:
-        return False
+def parse(query):
+    """The tree of a query that the service takes; raises [`Refused`]."""
+    return resolve(grammar(query))
 
 
 def strip_places(tree):
@@ -446,13 +464,9 @@ def strip_places(tree):
 
 
 def masked(tree):
-    """The tree with values blanked; a written list of values counts as one value."""
+    """The tree with its values blanked."""
     if not isinstance(tree, tuple):
         return tree
-    if tree and tree[0] == "lit" and len(tree) == 2:
-        return ("lit", type(tree[1]).__name__)
-    if tree and tree[0] == "in" and all(isinstance(v, tuple) and v[0] == "lit" for v in tree[2:]):
-        return ("in", masked(tree[1]), "list")
-    if tree and tree[0] == "array" and tree[1:] and all(isinstance(v, tuple) and v[0] == "lit" for v in tree[1:]):
-        return ("array", "list")
+    if len(tree) == 2 and tree[0] == "lit":
+        return ("lit",)
     return tuple(masked(part) for part in tree)
