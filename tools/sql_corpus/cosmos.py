@@ -172,7 +172,10 @@ class Parser:
         rank = bool(self.take("rank"))
 
         def one():
-            return (self.expr(), self.take("asc", "desc") or "asc")
+            expr = self.expr()
+            if rank and expr[0] not in ("call", "udf"):
+                self.refuse()
+            return (expr, self.take("asc", "desc") or "asc")
         return (rank,) + tuple(self.listed(one))
 
     def source(self):
@@ -341,7 +344,7 @@ class Parser:
             found = () if self.peek("}") else tuple(self.listed(self.member))
             self.need("}")
             return ("object",) + found
-        if self.peek("exists", "array", "all", "first", "last") and self.ahead(1, "("):
+        if self.peek("exists", "array") or self.peek(*NAMES_TOO) and self.ahead(1, "(") and self.ahead(2, "select"):
             word = self.take("exists", "array", "all", "first", "last")
             return ("subquery", word, self.subquery())
         if self.take("udf"):
