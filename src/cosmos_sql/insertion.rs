@@ -6,10 +6,13 @@
 //! asks another thing, or takes away what followed.
 use super::template::Insertion;
 use super::token::TokenKind;
+use crate::event::Sign;
 
-/// Whether what was put in changes what is asked, told from the tokens of the query.
-pub fn changes_logic(tokens: &[u16], put: &Insertion) -> bool {
-    if put.lost > 0 || put.times > 1 {
+/// Whether what was put in changes what is asked, told from the tokens of the query and from the signs
+/// that show within it.
+pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
+    let telling = |sign: &Sign| !matches!(sign, Sign::Unbalanced | Sign::MatchesEverything);
+    if put.lost > 0 || within.iter().any(telling) {
         return true;
     }
     let Some(inserted) = tokens.get(put.tokens.clone()) else { return false };
@@ -22,9 +25,11 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion) -> bool {
     let condition = inserted.get(..end.unwrap_or(inserted.len())).unwrap_or_default();
     let before = tokens.get(..put.tokens.start).unwrap_or_default();
     let mut alternatives = condition.split(|t| *t == TokenKind::Or as u16);
-    // The first is what stands behind the literal without an OR: it narrows, or calculates.
+    // The first is what stands behind the literal without an OR: it narrows, or calculates. ORs that
+    // belong to what narrows are in brackets, or else LooseOr shows within.
     let narrows = alternatives.next().is_none_or(is_narrowing);
-    !narrows || !alternatives.all(|other| is_same_property(before, other))
+    let several = condition.contains(&(TokenKind::And as u16));
+    !narrows || !(several || alternatives.all(|other| is_same_property(before, other)))
 }
 
 /// The literal alone, or with conditions under `AND`.

@@ -36,6 +36,8 @@ pub struct Inspection {
     pub seen: Vec<signs::Seen>,
     /// For the comparison with other queries.
     pub sequence: Sequence,
+    /// Comments.
+    pub comments: Vec<Span>,
 }
 
 impl Reader {
@@ -53,6 +55,7 @@ impl Reader {
                     template: template::text(&query, &mut self.scratch),
                     seen: signs::of_query(&query),
                     sequence: Sequence::of_query(&query, &mut self.scratch),
+                    comments: query.comments().to_vec(),
                 }
             }
             Err(error) => {
@@ -70,6 +73,7 @@ impl Reader {
                         self.workspace.comments(),
                     ),
                     sequence: Sequence::of_refused(text, &self.workspace),
+                    comments: self.workspace.comments().to_vec(),
                 }
             }
         }
@@ -150,9 +154,20 @@ impl Inspection {
                 None => out.push((*sign, *span)),
             }
         }
-        if let Some(put) = template::lineage(&known.sequence.tokens, &self.sequence)
-            && insertion::changes_logic(&self.sequence.tokens, &put)
-        {
+        let cut = out.iter().any(|(sign, _)| *sign == Sign::CommentCutsOff);
+        if let Some(comment) = self.comments.last().filter(|_| known.comments.is_empty() && !cut) {
+            out.push((Sign::CommentCutsOff, *comment));
+        }
+        let Some(put) = template::lineage(&known.sequence.tokens, &self.sequence) else {
+            return out;
+        };
+        let inside = |span: &Span| span.start < put.span.end && put.span.start < span.end;
+        let within: Vec<Sign> =
+            out.iter().filter(|(_, span)| inside(span)).map(|(sign, _)| *sign).collect();
+        // An apostrophe puts something in as well, and breaks the query: a text that is no query
+        // needs more than that.
+        let telling = self.error.is_none() || within.iter().any(|s| *s != Sign::Unbalanced);
+        if telling && insertion::changes_logic(&self.sequence.tokens, &put, &within) {
             out.push((Sign::Insertion, put.span));
             if put.lost > 0 && self.error.is_none() {
                 out.push((Sign::LostCondition, Span { start: put.span.end, ..put.span }));

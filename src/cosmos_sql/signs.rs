@@ -129,9 +129,22 @@ impl Walk<'_, '_> {
         if !idle && self.complements(&children) {
             self.note(Sign::WideAlternatives, node);
         }
+        if children
+            .iter()
+            .any(|child| self.query.kind(*child) == Kind::And && !self.bracketed(*child))
+        {
+            self.note(Sign::LooseOr, node);
+        }
         for child in children {
             self.condition(child, Place::Alternative);
         }
+    }
+
+    /// Brackets stand around it.
+    fn bracketed(&self, node: NodeId) -> bool {
+        let start = self.query.node(node).span.start as usize;
+        let before = self.query.text().get(..start).unwrap_or_default();
+        before.trim_ascii_end().last() == Some(&b'(')
     }
 
     /// It says nothing at all: `x = x`, `x IN (x)`, `NOT x != x`, `LENGTH(x) >= 0`.
@@ -202,7 +215,8 @@ impl Walk<'_, '_> {
     fn predicate(&mut self, node: NodeId) {
         let kind = self.query.kind(node);
         let constant = self.folder.constant(node).is_some();
-        if constant && !kind.is_literal() {
+        // A builder of filters begins with `true`; anything else that needs no row was put there.
+        if constant && kind != Kind::True {
             self.note(Sign::ConstantComparison, node);
         }
         if !constant && self.folder.truth(node) == Truth::Nearly {

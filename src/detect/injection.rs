@@ -10,9 +10,9 @@ use super::{
     Test, Usual,
 };
 use crate::baseline::query_shapes::{Kin, QueryObservation};
-use crate::cosmos_sql::template::{Sequence, lineage};
+use crate::cosmos_sql::template::{Insertion, Sequence, lineage};
 use crate::cosmos_sql::{Seen, Span, changes_logic};
-use crate::event::{Marked, Sign};
+use crate::event::{Marked, QueryRead, Sign};
 use crate::ids::{AccountId, Text};
 use crate::intel::view::IntelView;
 use crate::profile::QueriesProfile;
@@ -79,17 +79,24 @@ fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> {
     };
     let explained = observation.akin.iter().enumerate().filter_map(|(at, kin)| {
         let insertion = lineage(&kin.tokens, &query)?;
-        changes_logic(&query.tokens, &insertion)
-            .then(|| (insertion.lost, insertion.tokens.len(), at, insertion))
+        let (begin, end) = place(read, &insertion);
+        let inside = |m: &&Marked| m.begin < end && begin < m.end;
+        let within: Vec<Sign> = read.marked.iter().filter(inside).map(|m| m.sign).collect();
+        changes_logic(&query.tokens, &insertion, &within)
+            .then(|| (insertion.lost, insertion.tokens.len(), at, begin, end))
     });
-    let (_, _, at, insertion) = explained.min_by_key(|(lost, put, at, _)| (*lost, *put, *at))?;
+    let (_, _, at, begin, end) = explained.min()?;
+    Some((at, Marked { sign: Sign::Insertion, begin, end }))
+}
+
+/// Where an insertion stands in the query's template.
+fn place(read: &QueryRead, insertion: &Insertion) -> (u32, u32) {
     let start = |token: usize| read.starts.get(token).copied().filter(|s| *s != u16::MAX);
     let end = match start(insertion.tokens.end) {
         Some(next) => u32::from(next),
         None => read.template.len() as u32,
     };
-    let begin = start(insertion.tokens.start).map_or(end, u32::from);
-    Some((at, Marked { sign: Sign::Insertion, begin, end }))
+    (start(insertion.tokens.start).map_or(end, u32::from), end)
 }
 
 /// The rarest sign counts whole, each further one with a fading part, because signs come together.

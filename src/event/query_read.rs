@@ -73,11 +73,13 @@ pub enum Sign {
     Unbalanced = 16,
     /// Syntax that is refused here and that injection payloads carry (`UNION`, `;`, `/* */`).
     PayloadSyntax = 17,
+    /// An OR stands beside an AND without brackets.
+    LooseOr = 18,
 }
 
 impl Sign {
     /// All, in the order of their numbers.
-    pub const ALL: [Sign; 18] = [
+    pub const ALL: [Sign; 19] = [
         Sign::AlwaysTrueUnderOr,
         Sign::AlwaysTrueFilter,
         Sign::ConstantComparison,
@@ -96,6 +98,7 @@ impl Sign {
         Sign::ServerSideCode,
         Sign::Unbalanced,
         Sign::PayloadSyntax,
+        Sign::LooseOr,
     ];
 
     /// The name in output and in the profile.
@@ -119,6 +122,7 @@ impl Sign {
             Sign::ServerSideCode => "server-side-code",
             Sign::Unbalanced => "unbalanced",
             Sign::PayloadSyntax => "payload-syntax",
+            Sign::LooseOr => "loose-or",
         }
     }
     /// Bit in a set of signs.

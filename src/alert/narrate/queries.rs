@@ -31,6 +31,7 @@ pub fn sign(sign: Sign) -> &'static str {
         Sign::ServerSideCode => "it carries code for the server",
         Sign::Unbalanced => "quotes or brackets do not match",
         Sign::PayloadSyntax => "it has syntax that injection payloads carry",
+        Sign::LooseOr => "an OR stands beside an AND without brackets",
     }
 }
 
