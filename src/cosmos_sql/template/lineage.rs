@@ -29,7 +29,7 @@ const TIMES_MAX: usize = 4;
 /// taken, as later ones explain less.
 ///
 /// A string's place is left only through its quotes: what is put there begins with a string, and
-/// ends with one unless the rest is lost. Linear in both lengths, in at most [`TIMES_MAX`] passes.
+/// ends with one unless the rest is lost. Linear in both lengths, in at most `TIMES_MAX` passes.
 pub fn lineage(template: &[u16], query: &Sequence) -> Option<Insertion> {
     if !query.whole {
         return None;
