@@ -132,6 +132,10 @@ fn a_rewritten_query_has_the_template_of_the_clients() {
             "SELECT c._rid, [{\"item\": c.ts}] AS orderByItems, c AS payload\nFROM c\nWHERE ((c.a = \"x\") AND (true))\nORDER BY c.ts",
         ),
         (
+            "SELECT * FROM c ORDER BY c.ts",
+            "SELECT c. _rid, [{'item': c.ts}] AS orderByItems, c payload FROM c WHERE true ORDER BY c.ts",
+        ),
+        (
             "SELECT * FROM c ORDER BY c.ts DESC",
             "SELECT c._rid, [{\"item\": c.ts}] AS orderByItems, c AS payload FROM c WHERE (true) ORDER BY c.ts DESC",
         ),
