@@ -29,7 +29,7 @@ const TIMES_MAX: usize = 4;
 /// taken, as later ones explain less.
 ///
 /// A string's place is left only through its quotes: what is put there begins with a string, and
-/// ends with one unless the rest is lost. Linear in both lengths, in at most [`TIMES_MAX`] passes.
+/// ends with one unless the rest is lost. Linear in both lengths, in at most `TIMES_MAX` passes.
 pub fn lineage(template: &[u16], query: &Sequence) -> Option<Insertion> {
     if !query.whole {
         return None;
@@ -40,7 +40,7 @@ pub fn lineage(template: &[u16], query: &Sequence) -> Option<Insertion> {
     let place = candidates.iter().rposition(|&token| is_literal(token))?;
     let (end, times, lost) = (1..=TIMES_MAX)
         .find_map(|times| repeated(template, tokens, place, times))
-        .or_else(|| if query.cut { cut(template, tokens, place, same) } else { None })?;
+        .or_else(|| cut(template, query, place))?;
     let span = query.spans.get(place..end)?.iter().copied().reduce(Span::to)?;
     Some(Insertion { place, tokens: place..end, span, times, lost })
 }
@@ -75,21 +75,20 @@ fn repeated(
     (left == 0 && rest.is_empty()).then_some((end, times, 0))
 }
 
-/// Tokens in the place of a literal up to the query's end, where the template's rest is lost.
-fn cut(
-    template: &[u16],
-    tokens: &[u16],
-    place: usize,
-    same: usize,
-) -> Option<(usize, usize, usize)> {
-    // A template that has a comment of its own, and nothing else: not cut.
-    if same >= template.len() && tokens.len() == same {
-        return None;
-    }
-    let put = tokens.get(place..)?;
-    let lost = template.len().checked_sub(place + 1)?;
-    let changes = put.len() > 1 || lost > 0;
-    (changes && leaves(*template.get(place)?, put, false)).then_some((tokens.len(), 1, lost))
+/// Tokens in the place of a literal up to the query's end, where the template's rest is lost. Behind
+/// a comment it is still to be seen: after a string's closing quote it is all that follows, after
+/// another literal's place it is the last that does. In a string that is not closed it is not.
+fn cut(template: &[u16], query: &Sequence, place: usize) -> Option<(usize, usize, usize)> {
+    let put = query.tokens.get(place..)?;
+    let rest = template.get(place + 1..)?;
+    let literal = *template.get(place)?;
+    let hides = if literal == TokenKind::String as u16 {
+        query.hidden.iter().skip(1).any(|hidden| hidden == rest)
+    } else {
+        !rest.is_empty() && query.hidden.first().is_some_and(|hidden| hidden.ends_with(rest))
+    };
+    let lost = hides || (query.unclosed && put.len() > 1);
+    (lost && leaves(literal, put, false)).then_some((query.tokens.len(), 1, rest.len()))
 }
 
 /// Whether `put` can be what a literal's place became.

@@ -4,7 +4,7 @@
 //! anything by it: literals (typed places; `true` and `false` are one type), the number of elements
 //! of a list and of like terms of a chain, the order of conjuncts and disjuncts, names of sources,
 //! case of words and functions, parentheses, `ASC`, `["x"]` for `.x`, and the rewriting that the
-//! gateway does to ordered and aggregated queries ([`rewriting`]). What is selected is one form too:
+//! gateway does to ordered and aggregated queries (`rewriting.rs`). What is selected is one form too:
 //! `SELECT VALUE c` is `SELECT *`, and `SELECT VALUE {"a": c.a}` is `SELECT c.a`.
 //!
 //! Literals' values are in none of what is made here. Names of properties are no literals, but

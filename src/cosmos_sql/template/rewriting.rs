@@ -157,7 +157,7 @@ fn payload(query: &Query<'_>, select: NodeId) -> Option<(NodeId, bool)> {
         match alias {
             b"orderByItems" if is_array => ordered = true,
             b"groupByItems" if is_array => wrapped = true,
-            b"" if query.slice(value).ends_with(b"._rid") => {}
+            b"" if is_item_id(query, value) => {}
             _ => return None,
         }
     }
@@ -169,6 +169,13 @@ fn payload(query: &Query<'_>, select: NodeId) -> Option<(NodeId, bool)> {
             })
     };
     (ordered || wrapped || splits()).then_some((payload, ordered))
+}
+
+/// Whether a value is `c._rid`, however it is written.
+fn is_item_id(query: &Query<'_>, value: NodeId) -> bool {
+    let mut steps = query.children(value).skip(1);
+    let last = steps.next().map(|step| query.name(step));
+    query.kind(value) == Kind::Path && last == Some(b"_rid".as_slice()) && steps.next().is_none()
 }
 
 /// An aggregate that the gateway has split.

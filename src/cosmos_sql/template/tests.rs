@@ -132,6 +132,10 @@ fn a_rewritten_query_has_the_template_of_the_clients() {
             "SELECT c._rid, [{\"item\": c.ts}] AS orderByItems, c AS payload\nFROM c\nWHERE ((c.a = \"x\") AND (true))\nORDER BY c.ts",
         ),
         (
+            "SELECT * FROM c ORDER BY c.ts",
+            "SELECT c. _rid, [{'item': c.ts}] AS orderByItems, c payload FROM c WHERE true ORDER BY c.ts",
+        ),
+        (
             "SELECT * FROM c ORDER BY c.ts DESC",
             "SELECT c._rid, [{\"item\": c.ts}] AS orderByItems, c AS payload FROM c WHERE (true) ORDER BY c.ts DESC",
         ),
@@ -301,6 +305,7 @@ fn an_insertion_is_found_at_its_place() {
         ("SELECT * FROM c WHERE c.id = 'x' AND c.tenant = 't' OR '1'='1'", "'t' OR '1'='1'", 0),
         ("SELECT * FROM c WHERE c.id = '' OR true --' AND c.tenant = 't'", "'' OR true", 6),
         ("SELECT * FROM c WHERE c.id = 'x' --' AND c.tenant = 't'", "'x'", 6),
+        ("SELECT * FROM c WHERE c.id = 'x' or 1=1 --it's' AND c.tenant = 't'", "'x' or 1=1", 6),
         (
             "SELECT * FROM c WHERE c.id = 'O'Brien' AND c.tenant = 't'",
             "'O'Brien' AND c.tenant = 't'",
@@ -321,7 +326,12 @@ fn an_insertion_is_found_at_its_place() {
         assert_eq!(String::from_utf8_lossy(found.span.of(query.as_bytes())), put, "{query}");
         assert_eq!(found.lost, lost, "{query}");
     }
+    let at_end = "SELECT * FROM c WHERE c.id = 'x'";
+    let found = from(at_end, "SELECT * FROM c WHERE c.id = '' OR true -- '").unwrap();
+    assert_eq!((found.place, found.lost), (9, 0));
     let number = "SELECT * FROM c WHERE c.n = 5 ORDER BY c.ts";
+    let found = from(number, "SELECT * FROM c WHERE c.n = 5 OR true -- ORDER BY c.ts").unwrap();
+    assert_eq!(found.lost, 5);
     let found = from(number, "SELECT * FROM c WHERE c.n = c.n OR 1=1 ORDER BY c.ts").unwrap();
     assert_eq!((found.place, found.times, found.lost), (9, 1, 0));
 }
@@ -344,6 +354,9 @@ fn what_no_input_can_do_is_no_insertion() {
         "SELECT * FROM c WHERE c.key = 'y' OR 1 = 1 AND c.t = 2",
         "SELECT c.id FROM c WHERE c.id = 'x' AND c.t = 1 OR 1 = 1",
         "SELECT * FROM c WHERE c.id = 'x' AND c.t = 1 ORDER BY c.ts",
+        "SELECT * FROM c WHERE c.id = 'x' ORDER BY c.ts -- it's the orders page",
+        "SELECT * FROM c WHERE c.id = 'x' AND c.t = 1 -- orders",
+        "SELECT * FROM c -- c.id = 'x' AND c.t = 1",
         "",
     ] {
         // The last place is a number's: what follows a number at the end of a text can be input.

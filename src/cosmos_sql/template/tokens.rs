@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Scratch;
 use super::rewriting::View;
 use crate::cosmos_sql::Workspace;
+use crate::cosmos_sql::lexer::lex;
 use crate::cosmos_sql::token::{Span, Token, TokenKind};
 use crate::cosmos_sql::tree::Query;
 use crate::limits;
@@ -23,8 +24,11 @@ pub struct Sequence {
     pub tokens: Vec<u16>,
     /// Where they stand in the text; of a list, all of it.
     pub spans: Vec<Span>,
-    /// The text's last tokens may be lost: there is a comment, or a string that is not closed.
-    pub cut: bool,
+    /// Ways to read what the last comment hides: from its beginning, and from behind each of its
+    /// first quotes. Empty without a comment.
+    pub hidden: Vec<Vec<u16>>,
+    /// The text ends in a string that is not closed.
+    pub unclosed: bool,
     /// All tokens are here: there were not more than [`limits::TEMPLATE_TOKENS_MAX`].
     pub whole: bool,
 }
@@ -55,15 +59,30 @@ fn sequence(
     added: [Option<Span>; 2],
 ) -> Sequence {
     let mut writer = Writer { text, tokens, out: Sequence::default() };
-    writer.out.cut = !comments.is_empty();
-    writer.out.whole = true;
-    for at in 0..tokens.len() {
-        if !writer.out.whole {
-            break;
-        }
-        writer.token(at, added);
+    writer.all(added);
+    let last = tokens.iter().rev().find(|token| token.kind != TokenKind::End);
+    let last = last.map_or(0, |token| token.span.end);
+    if let Some(comment) = comments.last().filter(|comment| comment.start >= last) {
+        writer.out.hidden = hidden(comment.of(text).get(2..).unwrap_or_default());
     }
     writer.out
+}
+
+/// Quotes of a comment behind which it is read: input seldom has more.
+const HIDDEN_QUOTES_MAX: usize = 4;
+
+fn hidden(comment: &[u8]) -> Vec<Vec<u16>> {
+    let quotes = comment.iter().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\''));
+    let starts = quotes.map(|(at, _)| at + 1).take(HIDDEN_QUOTES_MAX);
+    let readings = std::iter::once(0).chain(starts).map(|start| {
+        let text = comment.get(start..).unwrap_or_default();
+        let mut tokens = Vec::new();
+        lex(text, &mut tokens, &mut Vec::new(), limits::TEMPLATE_TOKENS_MAX);
+        let mut writer = Writer { text, tokens: &tokens, out: Sequence::default() };
+        writer.all([None; 2]);
+        writer.out.tokens
+    });
+    readings.collect()
 }
 
 struct Writer<'w> {
@@ -75,6 +94,16 @@ struct Writer<'w> {
 impl Writer<'_> {
     fn kind(&self, at: Option<usize>) -> TokenKind {
         at.and_then(|at| self.tokens.get(at)).map_or(TokenKind::End, |token| token.kind)
+    }
+
+    fn all(&mut self, added: [Option<Span>; 2]) {
+        self.out.whole = true;
+        for at in 0..self.tokens.len() {
+            if !self.out.whole {
+                return;
+            }
+            self.token(at, added);
+        }
     }
 
     fn token(&mut self, at: usize, added: [Option<Span>; 2]) {
@@ -90,7 +119,7 @@ impl Writer<'_> {
         match token.kind {
             T::End | T::ParenOpen | T::ParenClose | T::As => {}
             T::UnterminatedString => {
-                self.out.cut = true;
+                self.out.unclosed = true;
                 self.push(T::UnterminatedString as u16, token.span);
             }
             T::True | T::False => self.literal(T::True, token.span),
