@@ -280,6 +280,8 @@ fn one_damaged_account_is_named_and_the_others_are_kept() {
             assert_eq!(store.get(&key).unwrap(), Some(value));
         }
         assert!(!ran.err.contains("panicked"), "{}", ran.err);
+        // Its hours go with it where nothing of it is left.
+        assert_eq!(has_ring(store.as_ref(), &name), snapshots);
         // Its next findings are not taken for ones that were seen.
         let id = AccountId::new(name.split_once('/').unwrap().1, Cloud::Public);
         let seen = cosmoguard::store::schema::run::desk(store.as_ref()).unwrap();
@@ -289,6 +291,16 @@ fn one_damaged_account_is_named_and_the_others_are_kept() {
             assert!(model.state().sequence >= last, "{} < {last}", model.state().sequence);
         }
     }
+}
+
+fn has_ring(store: &dyn StateStore, name: &str) -> bool {
+    let (mut found, id) = (false, AccountId::parse(name));
+    let mut meet = |_: &[u8], _: &[u8]| {
+        found = true;
+        false
+    };
+    store.scan(&keys::rings(&id), &mut meet).unwrap();
+    found
 }
 
 fn shell(patient: &Patient, script: &str) -> std::process::Output {
