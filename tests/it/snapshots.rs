@@ -26,7 +26,7 @@ mod secrets;
 static FLEET: LazyLock<Ran> =
     LazyLock::new(|| run_fleet(fleet(3, 9, 30.0), 1000, RunOptions::default()));
 
-fn about() -> About {
+pub fn about() -> About {
     About {
         created: Timestamp(1_790_000_000_000),
         program_version: "0.1.0".to_owned(),
