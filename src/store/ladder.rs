@@ -19,7 +19,7 @@ use super::mark::Mark;
 use super::recovery::{Recovery, Rung};
 use super::sled_store::SledStore;
 use super::swap::{self, Old};
-use super::verify::{self, Depth, Judgement};
+use super::verify::{self, Damage, Depth, Judgement};
 use super::{StateStore, StoreError, keys, repair};
 use crate::ids::AccountId;
 use crate::store::schema::run;
@@ -82,7 +82,8 @@ pub struct Opened {
 /// is the wall clock's, for the report.
 ///
 /// # Errors
-/// The directory is in use, cannot be read or written, or has no room for what must be written.
+/// The directory is in use, cannot be read or written, has no room for what must be written, or holds
+/// what a newer build wrote.
 pub fn open(
     dir: &Path,
     snapshots: &mut dyn SnapshotSource,
@@ -153,6 +154,11 @@ fn look(state: &Path, depth: Depth) -> Result<Look, StoreError> {
     match examined {
         Ok((store, examined)) => {
             let mut judgement = verify::judge(&examined, store.found(), mark);
+            if let Some(Damage { key, cause }) = judgement.newer {
+                let place = state.parent().unwrap_or(state).display().to_string();
+                let key = String::from_utf8_lossy(&key).into_owned();
+                return Err(StoreError::Newer { place, key, cause });
+            }
             if judgement.whole.is_none()
                 && let Err(cause) = run::load(&store, 0)
             {
@@ -297,6 +303,7 @@ impl<'a> Climb<'a> {
                 self.give_up(look);
                 return Ok(None);
             }
+            Err(newer @ StoreError::Newer { .. }) => return Err(newer),
             Err(cause) => {
                 self.report.why.push(cause.to_string());
                 return Ok(None);
@@ -341,6 +348,7 @@ impl<'a> Climb<'a> {
                 self.give_up(look);
                 Ok(None)
             }
+            Err(newer @ StoreError::Newer { .. }) => Err(newer),
             Err(cause) => {
                 self.report.why.push(cause.to_string());
                 Ok(None)

@@ -84,6 +84,8 @@ pub struct Judgement {
     pub incomplete: Vec<String>,
     /// It is whole but an earlier one: batches it has, and batches that there were.
     pub behind: Option<(u64, u64)>,
+    /// A value that a newer build wrote: nothing is wrong, and nothing here can judge it.
+    pub newer: Option<Damage>,
     /// It has no census yet: a build before there was one wrote it.
     pub uncounted: bool,
 }
@@ -92,6 +94,7 @@ impl Judgement {
     /// Nothing to repair and nothing to say.
     pub fn is_sound(&self) -> bool {
         self.whole.is_none()
+            && self.newer.is_none()
             && self.accounts.is_empty()
             && self.incomplete.is_empty()
             && self.behind.is_none()
@@ -101,28 +104,26 @@ impl Judgement {
 /// Judges what was found against what should be there.
 pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judgement {
     let mut judgement = Judgement::default();
-    let recorded = match (recorded, mark) {
-        (Found::Nothing, None) => return judgement,
-        (Found::Nothing, Some(mark)) if mark.writes == 0 => return judgement,
-        (Found::Nothing, Some(mark)) => {
-            return whole(format!(
-                "it is empty, and held {} accounts and {} alert lines",
-                mark.accounts, mark.alerts
-            ));
-        }
-        (Found::Damaged(cause), _) => return whole(format!("its census is damaged: {cause}")),
-        (Found::NoCensus, Some(_)) => return whole("its census is gone".to_owned()),
-        (Found::NoCensus, None) => {
+    let recorded = match expected(recorded, mark) {
+        Ok(Some(census)) => census,
+        Ok(None) => {
             judgement.uncounted = true;
             examined.census
         }
-        (Found::Census(census), _) => **census,
+        Err(judgement) => return judgement,
     };
+    let differs = |group| examined.census.group(group) != recorded.group(group);
+    // A flipped bit may claim a version as well, but then the sum of its group is another.
+    let written = |d: &&Damage| {
+        matches!(d.cause, EnvelopeError::FutureVersion { .. }) && !differs(Group::of(&d.key))
+    };
+    if let Some(damage) = examined.damaged.iter().find(written) {
+        return newer(damage.clone());
+    }
     let run = examined.damaged.iter().find(|d| Group::of(&d.key) == Group::Run);
     if let Some(Damage { key, cause }) = run {
         return whole(format!("what lies under `{}`: {cause}", String::from_utf8_lossy(key)));
     }
-    let differs = |group| examined.census.group(group) != recorded.group(group);
     let counts = |group| (examined.census.group(group).entries, recorded.group(group).entries);
     if differs(Group::Run) {
         return whole("records of the run are missing or older than the rest".to_owned());
@@ -150,8 +151,32 @@ pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judge
     judgement
 }
 
+/// What should be there; `None` if a build before there was a census wrote it. The error judges a
+/// store of which that is not known.
+fn expected(recorded: &Found, mark: Option<Mark>) -> Result<Option<Census>, Judgement> {
+    match (recorded, mark) {
+        (Found::Census(census), _) => Ok(Some(**census)),
+        (Found::NoCensus, None) => Ok(None),
+        (Found::Nothing, None) => Err(Judgement::default()),
+        (Found::Nothing, Some(mark)) if mark.writes == 0 => Err(Judgement::default()),
+        (Found::Nothing, Some(mark)) => Err(whole(format!(
+            "it is empty, and held {} accounts and {} alert lines",
+            mark.accounts, mark.alerts
+        ))),
+        (Found::Damaged(cause @ EnvelopeError::FutureVersion { .. }), _) => {
+            Err(newer(Damage { key: keys::CENSUS.to_vec(), cause: cause.clone() }))
+        }
+        (Found::Damaged(cause), _) => Err(whole(format!("its census is damaged: {cause}"))),
+        (Found::NoCensus, Some(_)) => Err(whole("its census is gone".to_owned())),
+    }
+}
+
 fn whole(why: String) -> Judgement {
     Judgement { whole: Some(why), ..Judgement::default() }
+}
+
+fn newer(value: Damage) -> Judgement {
+    Judgement { newer: Some(value), ..Judgement::default() }
 }
 
 #[cfg(test)]
@@ -212,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_newer_build_wrote_is_told_from_a_flipped_bit() {
+        for at in [3, 20] {
+            let mut entries = entries();
+            entries[at].1 = envelope::seal_as(7, b"later");
+            let examined = examine(&store(&entries), Depth::Checksums).unwrap();
+            let judgement = judge(&examined, &counted(&entries), None);
+            let newer = judgement.newer.expect("named");
+            assert_eq!(newer.key, entries[at].0);
+            assert_eq!(newer.cause, EnvelopeError::FutureVersion { found: 7, newest: 1 });
+            let flipped = judged(|entries| entries[at].1[4] ^= 6);
+            assert_eq!(flipped.newer, None);
+            assert!(!flipped.is_sound());
+        }
+        let census = Found::Damaged(EnvelopeError::FutureVersion { found: 2, newest: 1 });
+        assert!(judge(&Examined::default(), &census, None).newer.is_some());
+    }
+
+    #[test]
     fn what_is_missing_old_or_of_the_run_condemns_the_whole() {
         for (change, words) in [
             (
@@ -246,7 +289,7 @@ mod tests {
         let examined = examine(&store(&entries()), Depth::Checksums).unwrap();
         assert!(judge(&examined, &Found::NoCensus, mark).whole.is_some());
         assert!(judge(&examined, &Found::NoCensus, None).uncounted);
-        assert!(judge(&examined, &Found::Damaged("x".to_owned()), mark).whole.is_some());
+        assert!(judge(&examined, &Found::Damaged(EnvelopeError::Checksum), mark).whole.is_some());
         assert_eq!(judge(&examined, &counted(&entries()), mark).behind, Some((7, 9)));
     }
 }

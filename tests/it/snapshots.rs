@@ -21,6 +21,7 @@ mod damage;
 mod interrupted;
 mod rings;
 mod secrets;
+mod versions;
 
 /// A week of three accounts with attacks.
 static FLEET: LazyLock<Ran> =

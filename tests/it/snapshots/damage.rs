@@ -26,7 +26,7 @@ pub fn entries(path: &Path) -> Entries {
     (0..count).map(read).collect()
 }
 
-fn write(path: &Path, entries: &Entries) {
+pub fn write(path: &Path, entries: &Entries) {
     let mut zip = ZipWriter::new(File::create(path).unwrap());
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Zstd);
     for (name, bytes) in entries {
@@ -37,7 +37,7 @@ fn write(path: &Path, entries: &Entries) {
 }
 
 /// Makes the list of checksums right again.
-fn sign(entries: &mut Entries) {
+pub fn sign(entries: &mut Entries) {
     let sum =
         |(name, bytes): &(String, Vec<u8>)| format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
     let (last, rest) = entries.split_last_mut().unwrap();
@@ -58,7 +58,7 @@ fn verdict(signed: bool, edit: impl FnOnce(&mut Entries)) -> SnapshotError {
     error
 }
 
-fn manifest(entries: &mut Entries, edit: impl FnOnce(&mut serde_json::Value)) {
+pub fn manifest(entries: &mut Entries, edit: impl FnOnce(&mut serde_json::Value)) {
     let mut manifest = serde_json::from_slice(&entries[0].1).unwrap();
     edit(&mut manifest);
     entries[0].1 = serde_json::to_vec(&manifest).unwrap();
