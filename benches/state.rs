@@ -42,6 +42,8 @@ const TEMPLATES: usize = 24;
 const BATCH: usize = 256;
 /// Times that a fleet is written over.
 const REWRITES: usize = 2;
+/// Times that checkpoints and sled alone take turns, up to 10,000 accounts; the best counts.
+const ROUNDS: usize = 3;
 /// Digits that take the place of a name's end.
 const DIGITS: usize = 7;
 
@@ -318,10 +320,25 @@ fn line(what: &str, seconds: f64, accounts: usize, bytes: f64, peak: f64, more: 
     );
 }
 
+/// Sled alone and the store by turns: the best seconds of each, and the peaks.
+fn written(accounts: usize, dir: &Path) -> [([f64; 2], f64); 2] {
+    let mut best = [([f64::INFINITY; 2], 0.0); 2];
+    for _ in 0..if accounts > 10_000 { 1 } else { ROUNDS } {
+        for (best, (name, folder)) in best.iter_mut().zip([("sled", "sled"), ("checkpoints", "d")])
+        {
+            // Of an earlier round.
+            let _ = std::fs::remove_dir_all(dir.join(folder));
+            let (seconds, peak) = child(name, dir, accounts);
+            best.0.iter_mut().zip(seconds).for_each(|(best, s)| *best = best.min(s));
+            best.1 = peak;
+        }
+    }
+    best
+}
+
 fn fleet(accounts: usize, dir: &Path) {
     let run = |name| child(name, dir, accounts);
-    let (sled, sled_peak) = run("sled");
-    let (ours, ours_peak) = run("checkpoints");
+    let [(sled, sled_peak), (ours, ours_peak)] = written(accounts, dir);
     let (grown, _) = run("open");
     let live = grown[1];
     println!(
