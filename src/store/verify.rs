@@ -110,7 +110,7 @@ pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judge
             judgement.uncounted = true;
             examined.census
         }
-        Err(judgement) => return judgement,
+        Err(judgement) => return *judgement,
     };
     let differs = |group| examined.census.group(group) != recorded.group(group);
     // A flipped bit may claim a version as well, but then the sum of its group is another.
@@ -153,22 +153,23 @@ pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judge
 
 /// What should be there; `None` if a build before there was a census wrote it. The error judges a
 /// store of which that is not known.
-fn expected(recorded: &Found, mark: Option<Mark>) -> Result<Option<Census>, Judgement> {
-    match (recorded, mark) {
-        (Found::Census(census), _) => Ok(Some(**census)),
-        (Found::NoCensus, None) => Ok(None),
-        (Found::Nothing, None) => Err(Judgement::default()),
-        (Found::Nothing, Some(mark)) if mark.writes == 0 => Err(Judgement::default()),
-        (Found::Nothing, Some(mark)) => Err(whole(format!(
+fn expected(recorded: &Found, mark: Option<Mark>) -> Result<Option<Census>, Box<Judgement>> {
+    let judgement = match (recorded, mark) {
+        (Found::Census(census), _) => return Ok(Some(**census)),
+        (Found::NoCensus, None) => return Ok(None),
+        (Found::Nothing, None) => Judgement::default(),
+        (Found::Nothing, Some(mark)) if mark.writes == 0 => Judgement::default(),
+        (Found::Nothing, Some(mark)) => whole(format!(
             "it is empty, and held {} accounts and {} alert lines",
             mark.accounts, mark.alerts
-        ))),
+        )),
         (Found::Damaged(cause @ EnvelopeError::FutureVersion { .. }), _) => {
-            Err(newer(Damage { key: keys::CENSUS.to_vec(), cause: cause.clone() }))
+            newer(Damage { key: keys::CENSUS.to_vec(), cause: cause.clone() })
         }
-        (Found::Damaged(cause), _) => Err(whole(format!("its census is damaged: {cause}"))),
-        (Found::NoCensus, Some(_)) => Err(whole("its census is gone".to_owned())),
-    }
+        (Found::Damaged(cause), _) => whole(format!("its census is damaged: {cause}")),
+        (Found::NoCensus, Some(_)) => whole("its census is gone".to_owned()),
+    };
+    Err(Box::new(judgement))
 }
 
 fn whole(why: String) -> Judgement {
