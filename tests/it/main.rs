@@ -7,6 +7,7 @@ mod cli;
 mod determinism;
 mod evidence;
 mod golden_state;
+mod inbox;
 mod kill;
 mod ladder;
 mod scenarios;

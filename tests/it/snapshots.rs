@@ -19,6 +19,7 @@ use crate::simulated::{Ran, fleet, run_fleet};
 mod commands;
 mod damage;
 mod interrupted;
+mod scheduled;
 mod secrets;
 
 /// A week of three accounts with attacks.

@@ -410,8 +410,8 @@ fn read(bytes: Vec<u8>) -> (Vec<(u64, String)>, Vec<u64>, Identity) {
     loop {
         match stream.next() {
             Item::Record { start, len, offset } => {
-                let text = String::from_utf8(stream.buffer()[start..start + len].to_vec());
-                records.push((offset, text.unwrap()));
+                let text = String::from_utf8_lossy(&stream.buffer()[start..start + len]);
+                records.push((offset, text.into_owned()));
             }
             Item::Refused(r) => refused.push(r.offset),
             Item::End => return (records, refused, identity),
@@ -515,6 +515,22 @@ proptest! {
             prop_assert!(!untouched || read.get(offset) == Some(batch));
         }
         prop_assert!(read.keys().all(|offset| offsets.contains(offset)));
+    }
+
+    #[test]
+    fn no_batch_does_harm_to_the_next(
+        bad in prop::collection::vec(prop::sample::select(b"{}[]\",:\n\\ re\"records\":[".to_vec()), 1..40),
+        odd in prop::collection::vec(any::<u8>(), 1..40),
+    ) {
+        for bad in [bad, odd] {
+            let disk = TestDisk::default();
+            let inbox = disk.inbox();
+            inbox.submit(bad).unwrap();
+            let mark = submit(&inbox, 1).unwrap();
+            let (records, _, _) = read(disk.bytes(1));
+            let last = (mark.offset, batch(1).trim_end().to_owned());
+            prop_assert_eq!(records.last(), Some(&last));
+        }
     }
 
     #[test]
