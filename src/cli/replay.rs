@@ -18,7 +18,7 @@ use crate::replay::demo;
 use crate::replay::engine::{Observer, RunOptions};
 use crate::replay::pipeline::{self, Producer};
 use crate::replay::scheduled::Scheduler;
-use crate::replay::session::{self, Job};
+use crate::replay::session::{self, Job, Report};
 use crate::replay::summary::Counts;
 use crate::replay::writer::AlertWriter;
 use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
@@ -86,17 +86,26 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         summary::print(ui, &shown, opened.store.as_ref())?;
     }
     close(opened, args.quiet);
+    ending(&report, interrupted, watcher.left_out, refused.total() > 0)
+}
+
+/// How a run ends that came to its end.
+fn ending(
+    report: &Report,
+    interrupted: bool,
+    left_out: u64,
+    refused: bool,
+) -> anyhow::Result<Exit> {
     if interrupted {
         bail!("interrupted; what was read until {} is applied", report.watermark);
     }
-    let left_out = watcher.left_out;
     if left_out > 0 && report.counts.records() == 0 {
         bail!("nothing could be read: {left_out} files are left out; see the warnings above");
     }
     if left_out > 0 {
         say(&format!("warning: {left_out} files could not be read and are left out"));
     }
-    Ok(if refused.total() > 0 || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
+    Ok(if refused || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
 }
 
 /// Says so if the span asked for is empty.
