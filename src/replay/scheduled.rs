@@ -13,9 +13,11 @@ use crate::time::Clock;
 /// After a failure the next try waits: a full disk is not written to with every checkpoint.
 const PAUSE_MS: u64 = 3_600_000;
 
+type Act = dyn Fn(&dyn StateStore) + Send + Sync;
+
 /// Something to be done with the store right after each checkpoint. The engine waits for it.
 #[derive(Clone)]
-pub struct AfterCheckpoint(Arc<dyn Fn(&dyn StateStore) + Send + Sync>);
+pub struct AfterCheckpoint(Arc<Act>);
 
 impl AfterCheckpoint {
     /// Calls `act`, which may read the store and must not write to it.

@@ -511,7 +511,7 @@ proptest! {
         for (batch, offset) in batches.iter().zip(&offsets) {
             let frame = *offset as usize - FRAME_BYTES..*offset as usize + batch.len();
             let untouched = bytes[frame.clone()] == whole[frame];
-            prop_assert_eq!(read.get(offset).is_some(), untouched);
+            prop_assert_eq!(read.contains_key(offset), untouched);
             prop_assert!(!untouched || read.get(offset) == Some(batch));
         }
         prop_assert!(read.keys().all(|offset| offsets.contains(offset)));
