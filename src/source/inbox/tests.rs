@@ -437,12 +437,13 @@ fn a_batch_that_does_not_end_well_does_no_harm_to_the_next() {
     let disk = TestDisk::default();
     let inbox = disk.inbox();
     let mut good = Vec::new();
+    // UTF-16, first of all: the rest of a file that begins like this is not looked at.
+    inbox.submit(vec![0xFF, 0xFE, b'{', 0]).unwrap();
+    good.push((submit(&inbox, 99).unwrap().offset, batch(99).trim_end().to_owned()));
     for (n, bad) in bad.iter().enumerate() {
         inbox.submit(bad.as_bytes().to_vec()).unwrap();
         good.push((submit(&inbox, n).unwrap().offset, batch(n).trim_end().to_owned()));
     }
-    inbox.submit(vec![0xFF, 0xFE, b'{', 0]).unwrap();
-    good.push((submit(&inbox, 99).unwrap().offset, batch(99).trim_end().to_owned()));
     let (records, refused, _) = read(disk.bytes(1));
     let records: Vec<_> = records.into_iter().filter(|(_, r)| r.contains("time")).collect();
     assert_eq!(records, good);
