@@ -11,6 +11,7 @@ mod model;
 mod progress;
 mod recovery;
 mod replay;
+mod scheduled;
 mod signals;
 mod simulate;
 mod snapshot;

@@ -6,6 +6,7 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 
 use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
 use super::rings::RingWriter;
+use super::scheduled::AfterCheckpoint;
 use super::summary::Counts;
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
@@ -50,6 +51,8 @@ pub struct RunOptions {
     /// Longest time between two checkpoints while records come, milliseconds of the monotonic
     /// clock.
     pub checkpoint_ms: u64,
+    /// What is done right after each of them.
+    pub after_checkpoint: Option<AfterCheckpoint>,
 }
 
 impl Default for RunOptions {
@@ -63,6 +66,7 @@ impl Default for RunOptions {
             awake_max: limits::AWAKE_ACCOUNTS_MAX,
             checkpoint_records: 4_000_000,
             checkpoint_ms: 60_000,
+            after_checkpoint: None,
         }
     }
 }
@@ -408,6 +412,9 @@ impl Engine {
         self.store.write(batch)?;
         self.router.checkpointed()?;
         self.store.flush()?;
+        if let Some(then) = &self.options.after_checkpoint {
+            then.act(self.store.as_ref());
+        }
         self.since_checkpoint = 0;
         self.checkpointed_ms = self.clock.monotonic_ms();
         Ok(())

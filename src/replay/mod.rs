@@ -9,6 +9,7 @@ pub mod demo;
 pub mod engine;
 pub mod pipeline;
 pub mod rings;
+pub mod scheduled;
 pub mod session;
 pub mod snapshots;
 pub mod summary;

@@ -193,6 +193,14 @@ impl Sources {
         }
     }
 
+    /// The file that begins like this is applied up to the record at `offset`, and nothing before
+    /// it was passed over.
+    pub fn is_applied_through(&self, head_len: u32, head: u128, offset: u64) -> bool {
+        let number = self.by_head.get(&(head_len, head));
+        let known = number.and_then(|number| self.sources.get(*number as usize));
+        known.is_some_and(|s| offset < s.next && s.passed.is_empty())
+    }
+
     /// How far the file that another register calls `number` is applied here; 0 if it is unknown.
     pub fn applied_of(&self, number: u32) -> u64 {
         self.sources.get(number as usize).map_or(0, |s| s.next)

@@ -20,6 +20,7 @@ mod commands;
 mod damage;
 mod interrupted;
 mod rings;
+mod scheduled;
 mod secrets;
 mod versions;
 

@@ -201,12 +201,23 @@ static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fs::read(path).unwrap()
 });
 
+/// What `list` and `inspect` read before anybody has verified it.
+fn looked_into(path: &Path) {
+    let Ok(mut archive) = Archive::open(path) else { return };
+    let _ = archive.glance();
+    for id in archive.accounts() {
+        let _ = (archive.account(&id), archive.rings(&id));
+    }
+    let _ = archive.load_run(&MemoryStore::default());
+}
+
 /// Refused, or what is read of it is what was written.
 fn noticed(bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let (path, good) = (dir.path().join("x"), dir.path().join("good"));
     fs::write(&path, bytes).unwrap();
     fs::write(&good, &*SMALL).unwrap();
+    looked_into(&path);
     if verify(&path).is_ok() {
         assert_eq!(loaded(&path), loaded(&good));
     }
