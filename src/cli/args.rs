@@ -5,8 +5,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod evidence;
 mod snapshot;
 
+pub use evidence::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -72,9 +74,8 @@ pub enum Command {
     /// Portable snapshots of all that was learnt: make, look at, verify, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),
-    /// Pack an alert's evidence (comes later).
-    #[command(hide = true)]
-    Evidence(Later),
+    /// Pack what an alert rests on into a folder for an incident file, or check such a folder.
+    Evidence(Evidence),
     /// Report over a span (comes later).
     #[command(hide = true)]
     Report(Later),

@@ -9,7 +9,7 @@ use super::args::{ColorChoice, Replay};
 use super::common::{self, Lists, Opened};
 use super::progress::Progress;
 use super::style::{Ui, say, visible};
-use super::{Exit, summary};
+use super::{Exit, evidence, summary};
 use crate::account::message::{Context, Published};
 use crate::alert::formats::Format;
 use crate::config::Config;
@@ -28,7 +28,8 @@ use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
 /// Runs it.
 pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
-    let mut config = common::configuration(args.config.as_deref())?.config;
+    let resolved = common::configuration(args.config.as_deref())?;
+    let mut config = resolved.config.clone();
     if let Some(minutes) = args.lateness {
         config.profile.time.lateness_minutes = minutes;
     }
@@ -45,6 +46,9 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
     let opened = common::open_store(data_dir.as_deref(), ui)?;
+    if data_dir.is_some() {
+        evidence::note_run(opened.store.as_ref(), &resolved, &lists, clock.now())?;
+    }
     let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;
     let refused_path = refused_path(data_dir.as_deref(), writer.path());
     let mut watcher = Watcher {
