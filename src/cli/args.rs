@@ -75,6 +75,15 @@ pub enum Command {
     #[command(subcommand)]
     Snapshot(Snapshot),
     /// Pack what an alert rests on into a folder for an incident file, or check such a folder.
+    ///
+    /// The folder holds every revision of the alert, the records it rests on (redacted, each with
+    /// file, offset, length and SHA-256), the account's model before, list entries, settings,
+    /// versions, the commands that bring it about once more, and checksums of all that:
+    ///
+    ///   cosmoguard evidence 7f3a91c2 incident-17 --data-dir guard
+    ///   cosmoguard evidence verify incident-17
+    ///   cosmoguard evidence 7f3a91c2 raw-17 --data-dir guard --raw --source /archive/logs
+    #[command(verbatim_doc_comment)]
     Evidence(Evidence),
     /// Report over a span (comes later).
     #[command(hide = true)]

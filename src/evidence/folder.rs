@@ -33,11 +33,12 @@ impl Folder {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let made = tempfile::Builder::new()
-            .prefix(".cosmoguard-")
-            .suffix(".partial")
-            .tempdir_in(&beside)
-            .map_err(EvidenceError::io(&beside, "written"))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".cosmoguard-").suffix(".partial");
+        // What happened to somebody is not for everybody on the machine.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let made = builder.tempdir_in(&beside).map_err(EvidenceError::io(&beside, "written"))?;
         Ok(Folder { out: out.to_owned(), made, sums: Vec::new() })
     }
 

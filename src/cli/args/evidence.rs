@@ -3,21 +3,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Pack what an alert rests on into a folder for an incident file, or check such a folder.
-///
-/// The folder holds every revision of the alert, the records it rests on (redacted, each with file,
-/// offset, length and SHA-256), the account's model before, list entries, settings, versions, the
-/// commands that bring it about once more, and checksums of all that:
-///
-///   cosmoguard evidence 7f3a91c2 incident-17 --data-dir guard
-///   cosmoguard evidence verify incident-17
-///   cosmoguard evidence 7f3a91c2 incident-17-raw --data-dir guard --raw --source /archive/logs
+/// `evidence`.
 #[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    verbatim_doc_comment
-)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Evidence {
     /// Check instead of pack.
     #[command(subcommand)]
