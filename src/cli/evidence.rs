@@ -1,5 +1,5 @@
 //! `cosmoguard evidence …`.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde_json::{Value, json};
@@ -43,7 +43,10 @@ pub fn note_run(
     lists: &Lists,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let about = about::about(resolved, lists, now)?;
+    // A pipe gave its list already, and opening it again would wait for ever.
+    let files = |paths: &[PathBuf]| paths.iter().filter(|p| p.is_file()).cloned().collect();
+    let hashed = Lists { tor_exits: files(&lists.tor_exits), threat_ips: files(&lists.threat_ips) };
+    let about = about::about(resolved, &hashed, now)?;
     let text = |arg: std::ffi::OsString| arg.to_string_lossy().into_owned();
     let folder = std::env::current_dir().map(|folder| folder.display().to_string());
     let run = Run {

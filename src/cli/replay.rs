@@ -38,10 +38,7 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     }
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let data_dir = args
-        .data_dir
-        .clone()
-        .or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
+    let data_dir = data_dir(&args, &config);
     let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
@@ -97,6 +94,12 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         say(&format!("warning: {left_out} files could not be read and are left out"));
     }
     Ok(if refused.total() > 0 || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
+}
+
+/// Where state is kept; `None` for a temporary store.
+fn data_dir(args: &Replay, config: &Config) -> Option<PathBuf> {
+    let configured = || Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty());
+    args.data_dir.clone().or_else(configured)
 }
 
 /// Says so if the span asked for is empty.
