@@ -18,6 +18,9 @@ pub enum Unreadable {
     Short,
 }
 
+/// Takes what was read at a place, with the position of that place.
+pub type Visit<'a> = &'a mut dyn FnMut(usize, Result<&[u8], Unreadable>);
+
 /// What reads at an offset of the decompressed bytes.
 enum At {
     /// A plain file: goes there.
@@ -34,7 +37,7 @@ pub fn read_places(
     path: &Path,
     head: Option<(u32, u128)>,
     places: &[(u64, u32)],
-    visit: &mut dyn FnMut(usize, Result<&[u8], Unreadable>),
+    visit: Visit<'_>,
 ) {
     let mut at = match open(path, head) {
         Ok(at) => at,

@@ -76,7 +76,7 @@ impl Scene {
     /// Id of the only alert in a data directory.
     fn id(&self, data_dir: &str) -> String {
         let lines = String::from_utf8(self.read(&format!("{data_dir}/alerts.jsonl"))).unwrap();
-        let line: Value = serde_json::from_str(lines.lines().next().expect("an alert")).unwrap();
+        let line: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
         line["name"].as_str().unwrap().to_owned()
     }
     fn pack(&self, out: &str, more: &[&str]) -> Ran {
