@@ -17,6 +17,8 @@ pub const INTERNER_ENTRIES_MAX: usize = 65_536;
 pub const REFUSED_KEPT_MAX: usize = 10_000;
 /// Bytes kept of one refused record.
 pub const REFUSED_BYTES_MAX: usize = 4096;
+/// Longest redacted form of a record, bytes: Azure's own have 1 to 2 KB.
+pub const REDACTED_BYTES_MAX: usize = 8192;
 /// Largest feed file that is read, bytes; the largest published ones have a few MiB.
 pub const FEED_BYTES_MAX: usize = 64 << 20;
 /// Most entries of one feed: twenty times the largest published one, 100 MB of memory.

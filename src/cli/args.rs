@@ -5,8 +5,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod evidence;
 mod snapshot;
 
+pub use evidence::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -72,9 +74,17 @@ pub enum Command {
     /// Portable snapshots of all that was learnt: make, look at, verify, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),
-    /// Pack an alert's evidence (comes later).
-    #[command(hide = true)]
-    Evidence(Later),
+    /// Pack what an alert rests on into a folder for an incident file, or check such a folder.
+    ///
+    /// The folder holds every revision of the alert, the records it rests on (redacted, each with
+    /// file, offset, length and SHA-256), the account's model before, list entries, settings,
+    /// versions, the commands that bring it about once more, and checksums of all that:
+    ///
+    ///   cosmoguard evidence 7f3a91c2 incident-17 --data-dir guard
+    ///   cosmoguard evidence verify incident-17
+    ///   cosmoguard evidence 7f3a91c2 raw-17 --data-dir guard --raw --source /archive/logs
+    #[command(verbatim_doc_comment)]
+    Evidence(Evidence),
     /// Report over a span (comes later).
     #[command(hide = true)]
     Report(Later),

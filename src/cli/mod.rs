@@ -4,6 +4,7 @@ mod about;
 pub mod args;
 mod check_config;
 mod common;
+mod evidence;
 mod explain;
 mod fleet;
 mod intel;
@@ -78,7 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => simulate::run(&args, color),
         Command::Snapshot(command) => snapshot::run(&command, color),
         Command::Serve(_) => Ok(later("serve")),
-        Command::Evidence(_) => Ok(later("evidence")),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),
         Command::Backtest(_) => Ok(later("backtest")),

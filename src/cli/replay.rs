@@ -9,7 +9,7 @@ use super::args::{ColorChoice, Replay};
 use super::common::{self, Lists, Opened};
 use super::progress::Progress;
 use super::style::{Ui, say, visible};
-use super::{Exit, scheduled, summary};
+use super::{Exit, evidence, scheduled, summary};
 use crate::account::message::{Context, Published};
 use crate::alert::formats::Format;
 use crate::config::Config;
@@ -39,15 +39,15 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     }
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let data_dir = args
-        .data_dir
-        .clone()
-        .or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
+    let data_dir = data_dir(&args, &config);
     let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
     let scheduler = scheduled::scheduler(&resolved, &lists, data_dir.as_deref(), &clock)?;
     let opened = common::open_store(data_dir.as_deref(), ui)?;
+    if data_dir.is_some() {
+        evidence::note_run(opened.store.as_ref(), &resolved, &lists, clock.now())?;
+    }
     let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;
     let refused_path = refused_path(data_dir.as_deref(), writer.path());
     let mut watcher = Watcher {
@@ -106,6 +106,12 @@ fn ending(
         say(&format!("warning: {left_out} files could not be read and are left out"));
     }
     Ok(if refused || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
+}
+
+/// Where state is kept; `None` for a temporary store.
+fn data_dir(args: &Replay, config: &Config) -> Option<PathBuf> {
+    let configured = || Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty());
+    args.data_dir.clone().or_else(configured)
 }
 
 /// Says so if the span asked for is empty.

@@ -20,6 +20,7 @@ mod log_analytics;
 mod place;
 mod query;
 mod record;
+mod redact;
 mod request;
 mod scalar;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod time_hint;
 pub use counters::DecodeCounters;
 pub use decoder::Decoder;
 pub use place::{Place, PlaceSample, Records};
+pub use redact::redacted;
 pub use time_hint::time_hint;
 
 use std::net::IpAddr;

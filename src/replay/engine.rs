@@ -11,8 +11,9 @@ use super::summary::Counts;
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
 use crate::alert::dedup::Lane;
-use crate::alert::desk::{CopyDesk, DeskActor, DeskTick};
+use crate::alert::desk::{CopyDesk, DeskActor, DeskTick, TakeTouched};
 use crate::event::Place;
+use crate::evidence::take::{self, Register};
 use crate::fleet::actor::{CopyFleet, FleetActor, FleetTick};
 use crate::ids::AccountId;
 use crate::limits;
@@ -406,6 +407,7 @@ impl Engine {
         let saved = run::save(&mut state, self.store.as_ref(), &mut batch);
         (self.sources, self.digests) = (state.sources, state.digests);
         saved?;
+        self.keep_records(&mut batch).await?;
         self.rings.save(self.store.as_ref(), &mut batch)?;
         writer.save(&mut batch);
         writer.sync()?;
@@ -418,6 +420,23 @@ impl Engine {
         self.since_checkpoint = 0;
         self.checkpointed_ms = self.clock.monotonic_ms();
         Ok(())
+    }
+
+    /// Records of the stories that took findings since the last checkpoint.
+    async fn keep_records(&self, batch: &mut WriteBatch) -> anyhow::Result<()> {
+        let touched = self.desk.send(TakeTouched).await?;
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let mut paths = BTreeMap::new();
+        for (index, name) in &self.names {
+            if let Some(number) = self.sources.number(*index) {
+                paths.insert(number, name.as_str());
+            }
+        }
+        let store = self.store.as_ref();
+        let register = Register { sources: &self.sources, paths: &paths, store };
+        Ok(take::keep(&touched, &register, batch)?)
     }
 
     /// Counts so far.

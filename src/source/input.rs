@@ -94,18 +94,18 @@ pub(super) fn wrap(
         return segment(version, head, Box::new(raw));
     }
     let identity = Identity::of(&head, known);
-    let magic = [0, 1, 2, 3].map(|i| head.get(i).copied().unwrap_or_default());
+    let packing = Packing::of(&head);
     let whole = Cursor::new(head).chain(raw);
-    let input: Box<dyn Read + Send> = match magic {
-        [0x1F, 0x8B, _, _] => Box::new(flate2::bufread::MultiGzDecoder::new(
-            BufReader::with_capacity(BUFFER_BYTES, whole),
-        )),
-        // A frame, or a skippable frame before the first one.
-        [0x28, 0xB5, 0x2F, 0xFD] | [0x50..=0x5F, 0x2A, 0x4D, 0x18] => {
+    let input: Box<dyn Read + Send> = match packing {
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
+            BUFFER_BYTES,
+            whole,
+        ))),
+        Packing::Zstd => {
             let buffered = BufReader::with_capacity(BUFFER_BYTES, whole);
             Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?)
         }
-        _ => Box::new(whole),
+        Packing::Plain => Box::new(whole),
     };
     Ok((Input::Whole(input), identity))
 }
@@ -125,4 +125,24 @@ fn segment(found: u16, head: Vec<u8>, rest: Box<dyn Read + Send>) -> io::Result<
     let identity = Identity::of(head.get(..HEADER_BYTES).unwrap_or(&head), None);
     let segment = SegmentReader::new(Box::new(Cursor::new(head).chain(rest)));
     Ok((Input::Inbox(Box::new(segment)), identity))
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// By the first bytes.
+    pub(super) fn of(head: &[u8]) -> Packing {
+        match [0, 1, 2, 3].map(|i| head.get(i).copied().unwrap_or_default()) {
+            [0x1F, 0x8B, _, _] => Packing::Gzip,
+            // A frame, or a skippable frame before the first one.
+            [0x28, 0xB5, 0x2F, 0xFD] | [0x50..=0x5F, 0x2A, 0x4D, 0x18] => Packing::Zstd,
+            _ => Packing::Plain,
+        }
+    }
 }

@@ -20,7 +20,7 @@ use super::recovery::{Recovery, Rung};
 use super::sled_store::SledStore;
 use super::swap::{self, Old};
 use super::verify::{self, Damage, Depth, Judgement};
-use super::{StateStore, StoreError, keys, repair};
+use super::{StateStore, StoreError, WriteBatch, keys, repair};
 use crate::ids::AccountId;
 use crate::store::schema::run;
 use crate::time::Timestamp;
@@ -189,6 +189,9 @@ fn is_kept(
 fn words(judgement: &Judgement) -> Vec<String> {
     let mut words: Vec<String> = judgement.whole.iter().cloned().collect();
     words.extend(judgement.incomplete.iter().map(|what| format!("lost of {what}")));
+    words.extend(judgement.evidence.iter().map(|damage| {
+        format!("records of an alert (`evidence`) are damaged and dropped: {}", damage.cause)
+    }));
     words.extend(judgement.behind.map(|(has, had)| {
         format!("the log lost its end: it holds {has} of {had} batches and is whole up to there")
     }));
@@ -217,6 +220,9 @@ fn mend(
     if !judgement.accounts.is_empty() {
         repair::accounts(store, &judgement.accounts, snapshots, report)?;
     }
+    let mut batch = WriteBatch::default();
+    judgement.evidence.iter().for_each(|damage| batch.delete(damage.key.clone()));
+    store.write(batch)?;
     store.recount()?;
     store.flush()
 }

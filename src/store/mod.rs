@@ -18,6 +18,7 @@ pub mod memory;
 pub mod quiet;
 pub mod recovery;
 pub mod repair;
+pub mod run_log;
 pub mod run_state;
 pub mod schema;
 pub mod sled_store;

@@ -201,6 +201,11 @@ impl Sources {
         known.is_some_and(|s| offset < s.next && s.passed.is_empty())
     }
 
+    /// Who file `number` of the register is; `None` for an unknown number.
+    pub fn identity(&self, number: u32) -> Option<FileKey> {
+        self.sources.get(number as usize).map(|s| s.key)
+    }
+
     /// How far the file that another register calls `number` is applied here; 0 if it is unknown.
     pub fn applied_of(&self, number: u32) -> u64 {
         self.sources.get(number as usize).map_or(0, |s| s.next)

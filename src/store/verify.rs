@@ -3,7 +3,7 @@
 use super::census::{Census, Group};
 use super::envelope::{self, EnvelopeError};
 use super::mark::Mark;
-use super::schema::{account, run};
+use super::schema::{account, evidence, run};
 use super::sled_store::Found;
 use super::{StateStore, StoreError, keys};
 
@@ -57,6 +57,7 @@ fn check(key: &[u8], value: &[u8], depth: Depth) -> Result<(), EnvelopeError> {
         Group::Accounts => envelope::open(value, account::CHECKPOINT_BYTES_MAX).map(|_| ()),
         // Neither lines nor rings have an envelope; the census knows their checksums.
         Group::Alerts | Group::Display => Ok(()),
+        Group::Evidence => evidence::open(value).map(|_| ()),
         Group::Run if value.starts_with(&envelope::MAGIC) || is_sealed(key) => {
             envelope::open(value, run::PART_BYTES_MAX).map(|_| ())
         }
@@ -80,6 +81,8 @@ pub struct Judgement {
     pub whole: Option<String>,
     /// Account values (key and cause) that are damaged while all else is as it should be.
     pub accounts: Vec<Damage>,
+    /// Records of alerts that are damaged: nothing can be made of them.
+    pub evidence: Vec<Damage>,
     /// What is incomplete and does no harm to anything else.
     pub incomplete: Vec<String>,
     /// It is whole but an earlier one: batches it has, and batches that there were.
@@ -96,6 +99,7 @@ impl Judgement {
         self.whole.is_none()
             && self.newer.is_none()
             && self.accounts.is_empty()
+            && self.evidence.is_empty()
             && self.incomplete.is_empty()
             && self.behind.is_none()
     }
@@ -133,14 +137,18 @@ pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judge
     if have != had {
         return whole(format!("it holds {have} account records of {had}"));
     }
-    if differs(Group::Accounts) && examined.damaged.is_empty() {
+    (judgement.accounts, judgement.evidence) =
+        examined.damaged.iter().cloned().partition(|d| Group::of(&d.key) == Group::Accounts);
+    if differs(Group::Accounts) && judgement.accounts.is_empty() {
         return whole("account records are of different age".to_owned());
     }
-    judgement.accounts = examined.damaged.clone();
-    for (group, what) in
-        [(Group::Alerts, "alert lines (`explain`)"), (Group::Display, "hours (`why-not`)")]
-    {
-        if differs(group) {
+    for (group, what) in [
+        (Group::Alerts, "alert lines (`explain`)"),
+        (Group::Display, "hours (`why-not`)"),
+        (Group::Evidence, "records of alerts (`evidence`)"),
+    ] {
+        // A damaged header makes the sum differ too, and is told by itself.
+        if differs(group) && (group != Group::Evidence || judgement.evidence.is_empty()) {
             let (have, had) = counts(group);
             judgement.incomplete.push(format!("{what}: {have} records of {had}"));
         }
@@ -198,6 +206,8 @@ mod tests {
         entries.push((keys::positions(), sealed("positions")));
         entries.push((keys::alert(0), b"{}".to_vec()));
         entries.push((b"h/public/a\0x".to_vec(), vec![0; 9]));
+        let kept = evidence::seal(&crate::alert::kept::Kept::default()).unwrap();
+        entries.push((b"e/0000000000000001".to_vec(), kept));
         entries
     }
 
@@ -277,8 +287,18 @@ mod tests {
     fn lost_lines_and_hours_are_said_and_condemn_nothing() {
         let judgement = judged(|e| drop(e.drain(22..)));
         assert_eq!(judgement.whole, None);
-        assert_eq!(judgement.incomplete.len(), 2);
+        assert_eq!(judgement.incomplete.len(), 3);
         assert!(!judgement.is_sound());
+    }
+
+    #[test]
+    fn damaged_records_of_an_alert_condemn_nothing_and_are_no_account() {
+        for at in [0, 12, 16] {
+            let judgement = judged(|entries| entries[24].1[at] ^= 1);
+            assert_eq!((&judgement.whole, judgement.accounts.len()), (&None, 0));
+            assert_eq!(judgement.evidence.len(), 1, "{at}");
+            assert!(judgement.incomplete.is_empty() && !judgement.is_sound());
+        }
     }
 
     #[test]

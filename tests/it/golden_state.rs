@@ -12,14 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use cosmoguard::account::model::AccountModel;
+use cosmoguard::alert::kept::{Found, Kept, KeptRecord, NotRead};
 use cosmoguard::baseline::prior::Priors;
+use cosmoguard::event::Place;
 use cosmoguard::profile::Profile;
 use cosmoguard::replay::engine::RunOptions;
 use cosmoguard::snapshot;
 use cosmoguard::store::ladder::{self, NoSnapshots};
 use cosmoguard::store::memory::MemoryStore;
 use cosmoguard::store::run_state::RunState;
-use cosmoguard::store::schema::{account, run};
+use cosmoguard::store::schema::{account, evidence, run};
 use cosmoguard::store::{StateStore, WriteBatch, display_ring, keys};
 use cosmoguard::time::{MINUTE_MS, Timestamp};
 
@@ -117,6 +119,8 @@ fn bless() {
     write("account.bin", sealed);
     write("account.expected.json", picture(&account::open(sealed).unwrap()).as_bytes());
     snapshot::create(ran.store.as_ref(), &to.join(SNAPSHOT), &about(), &mut |_| ()).unwrap();
+    write("evidence.bin", &evidence::seal(&kept()).unwrap());
+    write("evidence.expected.txt", format!("{:#?}\n", kept()).as_bytes());
     let store = MemoryStore::default();
     let mut batch = WriteBatch::default();
     for (name, key) in parts() {
@@ -134,6 +138,25 @@ fn bless() {
     store.write(batch).unwrap();
     let state = run::load(&store, lateness_ms()).unwrap();
     expectations(&state).iter().for_each(|(name, text)| write(name, text.as_bytes()));
+}
+
+/// Records of an alert as they are kept, each in another state.
+fn kept() -> Kept {
+    let states = NotRead::ALL.into_iter().map(Found::Nothing).chain([Found::Bytes([0xab; 32])]);
+    let record = |(n, found)| KeptRecord {
+        time: Timestamp(1_790_000_000_000 + n),
+        place: Place::new(7, 300 * n as u64, 299),
+        first: n == 0,
+        last: n == 5,
+        found,
+    };
+    Kept {
+        account: "public/contoso".to_owned(),
+        start: Timestamp(1_790_000_000_000),
+        sources: vec![(7, "logs/PT1H.json".to_owned())],
+        records: (0_i64..).zip(states).map(record).collect(),
+        redacted: b"packed".to_vec(),
+    }
 }
 
 /// The golden files, under their keys.
@@ -163,6 +186,11 @@ fn golden_state_reads_and_writes_as_ever() {
     let model = account::open(&sealed).unwrap();
     similar("account.expected.json", &picture(&model));
     assert_eq!(account::seal(&model).unwrap(), sealed, "account.bin is written differently");
+
+    let sealed = read("evidence.bin");
+    let kept = evidence::open(&sealed).unwrap();
+    similar("evidence.expected.txt", &format!("{kept:#?}\n"));
+    assert_eq!(evidence::seal(&kept).unwrap(), sealed, "evidence.bin is written differently");
 
     let store = golden_store();
     let mut state = run::load(&store, lateness_ms()).unwrap();

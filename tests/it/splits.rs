@@ -275,12 +275,13 @@ fn told(file: &[u8]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// What two runs must agree on when one of them came to an end in between. Early verdicts make
-/// the desk remember the lines that it printed; and while a blob hour is half read an end lets the
+/// the desk remember the lines that it printed, and keep their records; and while a blob hour is half read an end lets the
 /// watermark go on, so that fingerprints are forgotten at other moments.
 fn models(stored: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut rest = stored.clone();
     let run = [keys::desk(), keys::positions()];
-    rest.retain(|key, _| !run.contains(key) && !key.starts_with(keys::ALERT));
+    let told = |key: &[u8]| key.starts_with(keys::ALERT) || key.starts_with(keys::EVIDENCE);
+    rest.retain(|key, _| !run.contains(key) && !told(key));
     rest
 }
 

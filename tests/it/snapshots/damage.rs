@@ -90,7 +90,7 @@ fn each_damage_has_its_own_words() {
         "should hold 3 accounts and holds 2",
     );
     says(
-        verdict(false, |all| all.insert(1, ("run/e-0001.state".into(), vec![]))),
+        verdict(false, |all| all.insert(1, ("run/x-0001.state".into(), vec![]))),
         "which does not belong there",
     );
     says(
