@@ -7,6 +7,7 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
 use super::rings::RingWriter;
 use super::summary::Counts;
+use super::ticks::{self, LastTick, Tick};
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
 use crate::alert::dedup::Lane;
@@ -89,7 +90,7 @@ pub struct Engine {
     options: RunOptions,
     watermark: Watermark,
     /// Last tick, and the day it lay in.
-    last_tick: Option<(i64, i64)>,
+    last_tick: LastTick,
     digests: Digests,
     sources: Sources,
     names: BTreeMap<u32, String>,
@@ -284,20 +285,9 @@ impl Engine {
         watermark: Timestamp,
         writer: &mut AlertWriter,
     ) -> anyhow::Result<()> {
-        if watermark == Timestamp::MIN {
-            return Ok(());
-        }
-        let tick = watermark.millis().div_euclid(limits::TICK_MS);
-        let at = Timestamp(tick * limits::TICK_MS);
-        match self.last_tick.replace((tick, at.day())) {
+        match ticks::due(&mut self.last_tick, watermark) {
+            Some(Tick { at, midnight }) => self.tick(at, midnight, writer).await,
             None => Ok(()),
-            Some((last, day)) if tick > last => {
-                self.tick(at, (at.day() > day).then_some(at.day()), writer).await
-            }
-            same => {
-                self.last_tick = same;
-                Ok(())
-            }
         }
     }
 

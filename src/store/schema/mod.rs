@@ -5,6 +5,7 @@ pub mod desk;
 pub mod due;
 pub mod egress;
 pub mod egress_prior;
+pub mod left_out;
 pub mod listed;
 pub mod location;
 pub mod location_prior;
