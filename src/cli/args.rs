@@ -5,8 +5,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod rebuild;
 mod snapshot;
 
+pub use rebuild::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -69,7 +71,7 @@ pub enum Command {
     /// Run as a service (comes later).
     #[command(hide = true)]
     Serve(Later),
-    /// Portable snapshots of all that was learnt: make, look at, verify, restore.
+    /// Portable snapshots of all that was learnt: make, look at, compare, verify, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),
     /// Pack an alert's evidence (comes later).
@@ -163,9 +165,8 @@ pub enum Model {
     Show(ModelShow),
     /// Which log categories accounts send, and which detectors that leaves blind.
     Coverage(ModelCoverage),
-    /// Forget part of what an account learnt (comes later).
-    #[command(hide = true)]
-    Forget(Later),
+    /// Take a span of time, or a principal, out of what an account learnt.
+    Forget(ModelForget),
 }
 
 /// Where the data is.

@@ -100,8 +100,9 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
     let mut keep_out = present.left_out.clone();
     let reverted = logs.is_none();
     let part = leave_out.or_else(|| reverted.then(|| reverted_part(since, &present)));
-    if !reverted {
-        keep_out.parts.retain(|part| part.why == Why::Forgotten);
+    if !reverted && part.is_none() {
+        let parts = &base.left_out.parts;
+        keep_out.parts.retain(|part| part.why == Why::Forgotten || parts.contains(part));
     }
     if part.is_some_and(|part| !keep_out.add(part)) {
         return Err(RebuildError::TooManyParts(keep_out.parts.len()).into());

@@ -229,7 +229,8 @@ impl Sources {
         }
         let is_unmet = |number: usize, now: &Source| {
             let then = earlier.sources.get(number);
-            let same = then.is_some_and(|then| (then.next, &then.passed) == (now.next, &now.passed));
+            let same =
+                then.is_some_and(|then| (then.next, &then.passed) == (now.next, &now.passed));
             now.key == FileKey::STDIN || (!met[number] && !same && now.next > 0)
         };
         let numbered = self.sources.iter().enumerate();

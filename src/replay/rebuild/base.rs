@@ -1,10 +1,14 @@
 //! From where a model is built again, and where the fleet stands.
+use super::super::snapshots::ScheduledSnapshots;
 use crate::account::left_out::LeftOut;
 use crate::account::model::AccountModel;
 use crate::alert::dedup::Lane;
+use crate::baseline::prior::Priors;
+use crate::baseline::published::ByDay;
 use crate::ids::AccountId;
 use crate::snapshot::archive::Values;
 use crate::snapshot::{Archive, SnapshotError};
+use crate::store::ladder::SnapshotSource as _;
 use crate::store::memory::MemoryStore;
 use crate::store::run_state::RunState;
 use crate::store::schema::{account as schema_account, left_out, run};
@@ -52,6 +56,23 @@ impl Base {
             run: run::load(&store, lateness_ms)?,
             rings: archive.rings(account)?,
             left_out: left_out::load(&store, account)?,
+        })
+    }
+
+    /// The newest snapshot of `folder` that is an earlier state of `present`, and whose model of
+    /// `account` knows nothing of `from` or later; `None` if there is none. What is damaged or
+    /// foreign is passed over.
+    pub fn newest_before(
+        snapshots: &mut ScheduledSnapshots,
+        account: &AccountId,
+        from: Timestamp,
+        present: &Present,
+        lateness_ms: i64,
+    ) -> Option<Base> {
+        snapshots.newest_first().iter().find_map(|candidate| {
+            let mut archive = Archive::open(&snapshots.path(&candidate.name)).ok()?;
+            let base = Base::of(&mut archive, account, lateness_ms).ok()?;
+            (base.reaches() < from && present.follows(&base)).then_some(base)
         })
     }
 
@@ -113,7 +134,12 @@ impl Present {
         self.run.watermark.newest()
     }
 
-    /// What first bytes of known files to compare.
+    /// Priors published so far.
+    pub fn priors(&self) -> &ByDay<Priors> {
+        &self.run.priors
+    }
+
+    /// The register of files.
     pub fn sources(&self) -> &Sources {
         &self.run.sources
     }

@@ -78,7 +78,11 @@ impl Feed {
         })
     }
 
-    pub(super) async fn run(&mut self, mut pipeline: Pipeline, watch: Watch<'_>) -> anyhow::Result<()> {
+    pub(super) async fn run(
+        &mut self,
+        mut pipeline: Pipeline,
+        watch: Watch<'_>,
+    ) -> anyhow::Result<()> {
         while let Some(chunk) = pipeline.next().await? {
             let progress = chunk.progress;
             self.chunk(chunk);
