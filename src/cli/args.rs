@@ -166,6 +166,20 @@ pub enum Model {
     /// Which log categories accounts send, and which detectors that leaves blind.
     Coverage(ModelCoverage),
     /// Take a span of time, or a principal, out of what an account learnt.
+    ///
+    /// The model is built again from the newest snapshot before the span (in `snapshots/` of the data
+    /// directory), or from nothing if there is none, and from the logs since, without the named part.
+    /// A principal may have acted at any time, so without --snapshot it takes all logs from the first
+    /// one. Then it says what changed, asks, and keeps a line in audit.jsonl.
+    ///
+    /// Only this account's model changes, its hours and its word to the population. Alerts stay as they
+    /// were raised, and so does what the tenant as a whole knows of a principal: its key operations
+    /// across accounts and the directory of principals. Priors that were published stay too.
+    ///
+    ///   cosmoguard model forget contoso --from 2026-11-13 --until 2026-11-14 \
+    ///     --logs ./my-logs --data-dir guard
+    ///   cosmoguard model forget contoso --principal ann@contoso.example --logs ./my-logs --data-dir guard
+    #[command(verbatim_doc_comment)]
     Forget(ModelForget),
 }
 

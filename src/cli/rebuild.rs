@@ -10,6 +10,7 @@ use super::args::{ColorChoice, ModelForget, Rebuilding, SnapshotRevert};
 use super::common::{self, Lists, Opened};
 use super::progress::Progress;
 use super::style::{Ui, out, say, visible};
+use super::table::{Align, Table};
 use super::{Exit, confirm, diff, model};
 use crate::account::diff::{Diff, Knowledge};
 use crate::account::left_out::{Part, Why};
@@ -31,7 +32,7 @@ use crate::store::sources::Sources;
 use crate::time::{Clock, DAY_MS, MINUTE_MS, SystemClock, Timestamp};
 
 /// Files named of those that were not given.
-const FILES_SHOWN: usize = 12;
+const FILES_SHOWN: usize = 6;
 
 /// What both commands work on.
 struct Work<'a> {
@@ -162,11 +163,13 @@ impl Built<'_> {
             return Ok(());
         }
         let count = files.len();
-        for file in files.iter().take(FILES_SHOWN) {
-            say(&format!("  not given   {file}"));
-        }
-        if count > FILES_SHOWN {
-            say(&format!("  not given   and {} more", count - FILES_SHOWN));
+        if missing > 0 && count > 0 {
+            let mut table = Table::new(&[("read since and not given", Align::Left)]);
+            files.iter().take(FILES_SHOWN).for_each(|file| table.row(vec![file.clone()]));
+            table.lines().iter().for_each(|line| say(line));
+            if count > FILES_SHOWN {
+                say(&format!("  and {} more", count - FILES_SHOWN));
+            }
         }
         if missing == 0 {
             let records = words::plural(self.rebuilt.fed as f64, "record", "records");
@@ -202,6 +205,9 @@ impl Built<'_> {
             let name = Sources::name(store, *number)?.unwrap_or_default();
             names.push(if name == "-" { "standard input".to_owned() } else { visible(&name) });
         }
+        // Blobs name their account in the path: its own first, else the order of the register.
+        let account = self.rebuilt.account.name();
+        names.sort_by_key(|name| !name.to_ascii_lowercase().contains(account));
         Ok(names)
     }
 
@@ -218,7 +224,7 @@ impl Built<'_> {
     fn origin(&self) -> String {
         match &self.from {
             Some(snapshot) => format!("from {}", visible(snapshot)),
-            None => "from nothing, no snapshot is from before".to_owned(),
+            None => "from nothing".to_owned(),
         }
     }
 
@@ -228,6 +234,14 @@ impl Built<'_> {
         let diff = Diff::of(&before, &after);
         if !self.how.json {
             diff::print(("now", &before), ("then", &after), &diff);
+        }
+        if self.rebuilt.known_again > 0 {
+            say(&format!(
+                "warning: the snapshot knows {} that {} forgotten since: the model knows {} again",
+                words::plural(self.rebuilt.known_again as f64, "part", "parts"),
+                if self.rebuilt.known_again == 1 { "was" } else { "were" },
+                if self.rebuilt.known_again == 1 { "it" } else { "them" },
+            ));
         }
         let question = format!("the model of {} is replaced", visible(self.name));
         confirm::ask(self.how.yes, &question, self.name)?;
@@ -328,10 +342,9 @@ pub fn forget(args: &ModelForget, color: ColorChoice) -> anyhow::Result<Exit> {
         None => json!({"from": part.from.to_string(), "until": part.until.to_string()}),
     };
     let built = work.build(base, Some(part))?;
-    if built.rebuilt.left_out == 0 {
+    if built.rebuilt.left_out_now == 0 {
         say(&format!(
-            "nothing to forget: none of the {} of {} is of that kind; nothing was changed",
-            words::plural(built.rebuilt.fed as f64, "record", "records"),
+            "nothing to forget: nothing in the model of {} is of that kind; nothing was changed",
             visible(built.name)
         ));
         return Ok(Exit::Done);

@@ -57,6 +57,10 @@ pub struct Rebuilt {
     pub fed: u64,
     /// Records that were left out.
     pub left_out: u64,
+    /// Of these, those that nothing had left out before.
+    pub left_out_now: u64,
+    /// Parts that were forgotten and that the base knows.
+    pub known_again: usize,
     /// Records that came to the account and were not in the logs.
     pub missing: u64,
     /// Register numbers of files that were read since and were not given.
@@ -98,16 +102,18 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
     let since = base.newest();
     let came = present.records().map(|all| all.saturating_sub(base.records()));
     let mut keep_out = present.left_out.clone();
-    let reverted = logs.is_none();
-    let part = leave_out.or_else(|| reverted.then(|| reverted_part(since, &present)));
-    if !reverted && part.is_none() {
+    let unknown = (logs.is_none() && came != Some(0)).then(|| (since, present.newest()));
+    if logs.is_some() && leave_out.is_none() {
         let parts = &base.left_out.parts;
         keep_out.parts.retain(|part| part.why == Why::Forgotten || parts.contains(part));
     }
+    let known_again = known_again(&keep_out, &base);
+    let before = keep_out.clone();
+    let part = leave_out.or_else(|| unknown.map(reverted_part));
     if part.is_some_and(|part| !keep_out.add(part)) {
         return Err(RebuildError::TooManyParts(keep_out.parts.len()).into());
     }
-    let mut feed = Feed::new(&account, context, base, &present, keep_out)?;
+    let mut feed = Feed::new(&account, context, base, &present, [before, keep_out])?;
     if let Some(logs) = logs {
         let intel = Arc::clone(&feed.context.intel);
         actix::System::new().block_on(async {
@@ -115,35 +121,43 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
         })?;
         feed.end(present.run.last_tick);
     }
-    finish(feed, present, came, reverted.then_some(since))
+    let mut rebuilt = finish(feed, present, came)?;
+    (rebuilt.unknown, rebuilt.known_again) = (unknown, known_again);
+    Ok(rebuilt)
 }
 
-/// What came of it. `came`: records that came to the account since, as far as that is known;
-/// `since`: nothing that came was fed.
-fn finish(
-    mut feed: Feed,
-    mut present: Present,
-    came: Option<u64>,
-    since: Option<Timestamp>,
-) -> anyhow::Result<Rebuilt> {
+/// Forgotten parts that the base has not forgotten and may know.
+fn known_again(keep_out: &LeftOut, base: &Base) -> usize {
+    let again = |part: &&Part| {
+        let known = part.from <= base.reaches() && !base.left_out.parts.contains(part);
+        part.why == Why::Forgotten && known
+    };
+    keep_out.parts.iter().filter(again).count()
+}
+
+/// What came of it. `came`: records that came to the account since, as far as that is known.
+fn finish(mut feed: Feed, mut present: Present, came: Option<u64>) -> anyhow::Result<Rebuilt> {
     let found = feed.fed + feed.left_out;
     let rings = feed.hours()?;
     let said = feed.last_contribution();
     present.run.fleet.replace(&feed.account, said);
-    let files_missing = if since.is_none() { feed.files_missing() } else { Vec::new() };
-    let Feed { account, mut model, mut keep_out, fed, left_out, .. } = feed;
+    let files_missing = if feed.ended { feed.files_missing() } else { Vec::new() };
+    let missing = if feed.ended { came.unwrap_or(found).saturating_sub(found) } else { 0 };
+    let Feed { account, mut model, mut keep_out, fed, left_out, left_out_now, .. } = feed;
     // What the desk has seen must not come again under its number.
     model.sequence = model.sequence.max(present.sequence(&account));
     keep_out.records = present.records().map_or(left_out, |all| all.saturating_sub(model.records));
     Ok(Rebuilt {
-        missing: if since.is_none() { came.unwrap_or(found).saturating_sub(found) } else { 0 },
-        unknown: since.map(|since| (since, present.newest())),
         account,
         before: present.model,
         model,
         fed,
         left_out,
+        left_out_now,
+        known_again: 0,
+        missing,
         files_missing,
+        unknown: None,
         keep_out,
         rings,
         fleet: present.run.fleet,
@@ -189,7 +203,6 @@ impl Rebuilt {
     }
 }
 
-fn reverted_part(since: Timestamp, present: &Present) -> Part {
-    let until = present.newest().plus_ms(1);
-    Part { from: since, until, principal: None, why: Why::Reverted }
+fn reverted_part((since, newest): (Timestamp, Timestamp)) -> Part {
+    Part { from: since, until: newest.plus_ms(1), principal: None, why: Why::Reverted }
 }

@@ -9,6 +9,7 @@ mod evidence;
 mod golden_state;
 mod kill;
 mod ladder;
+mod rebuild;
 mod scenarios;
 mod shuffles;
 mod simulated;

@@ -7,15 +7,7 @@ use super::{Place, minutes, time};
 use crate::time::Timestamp;
 
 /// `snapshot revert`.
-///
-/// Without --refeed everything that came since the snapshot is unknown to the model from then on.
-/// With --refeed the records that came since are applied again, those of the account only, without
-/// a second alert; what `model forget` took out stays out.
-///
-///   cosmoguard snapshot revert contoso --to sun.cgsnap --data-dir guard
-///   cosmoguard snapshot revert contoso --to sun.cgsnap --refeed ./my-logs --data-dir guard
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct SnapshotRevert {
     /// Account name.
     pub account: String,
@@ -34,21 +26,7 @@ pub struct SnapshotRevert {
 }
 
 /// `model forget`.
-///
-/// The model is built again from the newest snapshot before the span (in `snapshots/` of the data
-/// directory), or from nothing if there is none, and from the logs since, without the named part.
-/// A principal may have acted at any time, so without --snapshot it takes all logs from the first
-/// one. Then it says what changed, asks, and keeps a line in audit.jsonl.
-///
-/// Only this account's model changes, its hours and its word to the population. Alerts stay as they
-/// were raised, and so does what the tenant as a whole knows of a principal: its key operations
-/// across accounts and the directory of principals. Priors that were published stay too.
-///
-///   cosmoguard model forget contoso --from 2026-11-13 --until 2026-11-14 \
-///     --logs ./my-logs --data-dir guard
-///   cosmoguard model forget contoso --principal ann@contoso.example --logs ./my-logs --data-dir guard
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct ModelForget {
     /// Account name.
     pub account: String,

@@ -17,10 +17,23 @@ pub enum Snapshot {
     /// Check a snapshot whole: every checksum, every model, every count.
     Verify(SnapshotVerify),
     /// What was learnt between two snapshots, or since one.
+    ///
+    /// Without ACCOUNT a line an account: new, gone, or changed, with how many names and figures. With
+    /// it the names that came and went (areas, networks, clients, callers, principals that read keys,
+    /// log categories), the percentiles that moved by 5 % or more, and where trust changed.
+    #[command(verbatim_doc_comment)]
     Diff(SnapshotDiff),
     /// Put a snapshot in the place of what a data directory holds.
     Restore(SnapshotRestore),
     /// Put one account's model back to what a snapshot holds of it.
+    ///
+    /// Without --refeed everything that came since the snapshot is unknown to the model from then on.
+    /// With --refeed the records that came since are applied again, those of the account only, without
+    /// a second alert; what `model forget` took out stays out.
+    ///
+    ///   cosmoguard snapshot revert contoso --to sun.cgsnap --data-dir guard
+    ///   cosmoguard snapshot revert contoso --to sun.cgsnap --refeed ./my-logs --data-dir guard
+    #[command(verbatim_doc_comment)]
     Revert(SnapshotRevert),
 }
 
@@ -98,10 +111,6 @@ pub struct SnapshotRestore {
 }
 
 /// `snapshot diff`.
-///
-/// Without ACCOUNT a line an account: new, gone, or changed, with how many names and figures. With
-/// it the names that came and went (areas, networks, clients, callers, principals that read keys,
-/// log categories), the percentiles that moved by 5 % or more, and where trust changed.
 #[derive(Debug, Args)]
 pub struct SnapshotDiff {
     /// The earlier one: a snapshot, or a data directory as it is now.

@@ -23,6 +23,8 @@ pub(super) struct Feed {
     pub(super) account: AccountId,
     pub(super) model: AccountModel,
     pub(super) context: Context,
+    /// What was left out before, and what is to be left out.
+    kept_out: LeftOut,
     pub(super) keep_out: LeftOut,
     /// What the run has applied, what the base had, and what is applied again by now.
     applied: Sources,
@@ -38,6 +40,9 @@ pub(super) struct Feed {
     rings: Values,
     pub(super) fed: u64,
     pub(super) left_out: u64,
+    pub(super) left_out_now: u64,
+    /// The logs were read to their end.
+    pub(super) ended: bool,
 }
 
 impl Feed {
@@ -46,7 +51,7 @@ impl Feed {
         context: Context,
         base: Base,
         present: &Present,
-        keep_out: LeftOut,
+        [kept_out, keep_out]: [LeftOut; 2],
     ) -> anyhow::Result<Feed> {
         let Base { snapshot, model, run, rings, .. } = base;
         let applied = present.run.sources.clone();
@@ -61,6 +66,7 @@ impl Feed {
             account: account.clone(),
             model: model.unwrap_or_else(|| AccountModel::new(account.clone())),
             context: Context { published, ..context },
+            kept_out,
             keep_out,
             applied,
             begun: run.sources,
@@ -75,6 +81,8 @@ impl Feed {
             rings,
             fed: 0,
             left_out: 0,
+            left_out_now: 0,
+            ended: false,
         })
     }
 
@@ -127,6 +135,7 @@ impl Feed {
         }
         if self.keep_out.covers(&event) {
             self.left_out += 1;
+            self.left_out_now += u64::from(!self.kept_out.covers(&event));
             return;
         }
         let number = self.applied.number(file);
@@ -157,6 +166,7 @@ impl Feed {
 
     /// Comes to where the fleet is, also if the logs end earlier.
     pub(super) fn end(&mut self, last_tick: LastTick) {
+        self.ended = true;
         if let Some((number, _)) = last_tick {
             self.tick(ticks::time_of(number));
         }
