@@ -27,7 +27,7 @@ const FILES: u32 = 3;
 /// on whether the input came to an end in between.)
 const COPIED: usize = 5;
 
-#[derive(Clone, Clone)]
+#[derive(Clone)]
 struct Record {
     time: Timestamp,
     bytes: Vec<u8>,
