@@ -172,9 +172,9 @@ impl Built<'_> {
             }
         }
         if missing == 0 {
-            let records = words::plural(self.rebuilt.fed as f64, "record", "records");
             say(&format!(
-                "note: {count} files that were read since were not given; none of the {records} of {} lay in them",
+                "note: {} since were not given; nothing of {} lay in them",
+                words::plural(count as f64, "file that was read", "files that were read"),
                 visible(self.name)
             ));
             return Ok(());
@@ -262,12 +262,21 @@ impl Built<'_> {
         if self.how.json {
             let (action, number) = (entry.action, entry.number);
             out(&serde_json::to_string_pretty(
-                &json!({"action": action, "audit": number, "done": details, "diff": diff}),
+                &json!({"action": action, "changed": true, "audit": number, "done": details, "diff": diff}),
             )?);
         } else {
             self.say_done(entry.number);
         }
         Ok(Exit::Done)
+    }
+
+    /// There was nothing to do; programs are told as well.
+    fn unchanged(&self, action: &str) -> Exit {
+        if self.how.json {
+            let account = self.name;
+            out(&json!({"action": action, "account": account, "changed": false}).to_string());
+        }
+        Exit::Done
     }
 
     fn say_done(&self, number: u64) {
@@ -309,7 +318,7 @@ pub fn revert(args: &SnapshotRevert, color: ColorChoice) -> anyhow::Result<Exit>
     let built = work.build(base, None)?;
     if built.rebuilt.is_same() {
         say("nothing to revert: the model is what it would become; nothing was changed");
-        return Ok(Exit::Done);
+        return Ok(built.unchanged("snapshot revert"));
     }
     built.put("snapshot revert", what)
 }
@@ -347,7 +356,7 @@ pub fn forget(args: &ModelForget, color: ColorChoice) -> anyhow::Result<Exit> {
             "nothing to forget: nothing in the model of {} is of that kind; nothing was changed",
             visible(built.name)
         ));
-        return Ok(Exit::Done);
+        return Ok(built.unchanged("model forget"));
     }
     built.put("model forget", what)
 }
