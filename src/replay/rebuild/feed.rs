@@ -125,17 +125,20 @@ impl Feed {
         if copy {
             return;
         }
+        let is_ours = event.account.as_ref() == Some(&self.account);
+        if is_ours && self.keep_out.covers(&event) {
+            // As if it had never come: it does not move the watermark either. A copy of it is one.
+            self.digests.remember(digest);
+            self.left_out += 1;
+            self.left_out_now += u64::from(!self.kept_out.covers(&event));
+            return;
+        }
         let watermark = self.watermark.observe(event.time);
         if let Some(tick) = ticks::due(&mut self.last_tick, watermark) {
             self.tick(tick.at);
         }
         self.digests.remember(digest);
-        if event.account.as_ref() != Some(&self.account) {
-            return;
-        }
-        if self.keep_out.covers(&event) {
-            self.left_out += 1;
-            self.left_out_now += u64::from(!self.kept_out.covers(&event));
+        if !is_ours {
             return;
         }
         let number = self.applied.number(file);

@@ -79,6 +79,8 @@ fn forgetting_asks_refuses_gaps_and_leaves_a_line_in_the_audit_log() {
     assert!(gaps.code == Some(1) && gaps.err.contains("are not in the logs given"), "{}", gaps.err);
     let nobody = forget(&["--principal", "nobody", "--logs", "logs", "--yes"]);
     assert!(nobody.code == Some(0) && nobody.err.contains("nothing to forget"), "{}", nobody.err);
+    let told = forget(&["--principal", "nobody", "--logs", "logs", "--yes", "--json"]).out;
+    assert!(told.contains(r#""changed":false"#), "{told}");
     let late =
         forget(&["--from", "2000-01-01", "--until", "2100-01-01", "--logs", "logs", "--yes"]);
     assert!(late.code == Some(1) && late.err.contains("is not before"), "{}", late.err);
