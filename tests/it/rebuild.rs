@@ -189,18 +189,16 @@ fn it_is_the_model_of_a_run_that_was_never_given_the_span() {
         let before = rebuilt.before.as_ref().unwrap().state();
         assert_eq!(rebuilt.model.state().sequence, before.sequence, "the desk has seen them");
         let expected = never.present(&id).model.unwrap();
-        let [mut got, mut want] = [&rebuilt.model, &expected].map(|m| format!("{m:?}"));
+        // As they are stored: a histogram in use notes a larger maximum than one that was read.
+        let stored = |m| format!("{:?}", account::open(&account::seal(m).unwrap()).unwrap());
+        let [mut got, mut want] = [&rebuilt.model, &expected].map(stored);
         for text in [&mut got, &mut want] {
             // The number of the last finding stays as it was.
             let at = text.find(" sequence: ").unwrap();
             let end = text[at + 1..].find(',').unwrap() + at + 1;
             text.replace_range(at..end, "");
         }
-        let at = got.bytes().zip(want.bytes()).position(|(a, b)| a != b);
-        let near = |text: &str| {
-            at.map(|at| text[at.saturating_sub(300)..].chars().take(400).collect::<String>())
-        };
-        assert!(got == want, "{id}: {:?}\n{:?}", near(&got), near(&want));
+        assert!(got == want, "{id}");
     }
 }
 
