@@ -118,3 +118,5 @@ pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
 /// Bytes written between two flushes while state is rewritten. The database packs what is flushed
 /// together: 10 MB take 1.8 times their size at this, 2.6 times at 4 MiB without a flush between.
 pub const COMPACT_BATCH_BYTES: usize = 256 << 10;
+/// Parts of one account's records that may be left out of its model by hand.
+pub const LEFT_OUT_PARTS_MAX: usize = 256;

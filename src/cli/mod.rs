@@ -4,12 +4,15 @@ mod about;
 pub mod args;
 mod check_config;
 mod common;
+mod confirm;
+mod diff;
 mod evidence;
 mod explain;
 mod fleet;
 mod intel;
 mod model;
 mod progress;
+mod rebuild;
 mod recovery;
 mod replay;
 mod scheduled;
@@ -72,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Model(Model::List(args)) => model::list(&args),
         Command::Model(Model::Show(args)) => model::show(&args),
         Command::Model(Model::Coverage(args)) => model::coverage(&args),
+        Command::Model(Model::Forget(args)) => rebuild::forget(&args, color),
         Command::Explain(args) => explain::run(&args, color),
         Command::WhyNot(args) => why_not::run(&args),
         Command::Intel(Intel::Status(args)) => intel::status(&args),
@@ -87,7 +91,6 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sink(_) => Ok(later("sink")),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(_) => Ok(later("query")),
-        Command::Model(Model::Forget(_)) => Ok(later("model forget")),
         Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
         Command::Intel(Intel::Add(_)) => Ok(later("intel add")),
     }

@@ -8,6 +8,7 @@ use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
 use super::rings::RingWriter;
 use super::scheduled::AfterCheckpoint;
 use super::summary::Counts;
+use super::ticks::{self, LastTick, Tick};
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
 use crate::alert::dedup::Lane;
@@ -94,7 +95,7 @@ pub struct Engine {
     options: RunOptions,
     watermark: Watermark,
     /// Last tick, and the day it lay in.
-    last_tick: Option<(i64, i64)>,
+    last_tick: LastTick,
     digests: Digests,
     sources: Sources,
     names: BTreeMap<u32, String>,
@@ -289,20 +290,9 @@ impl Engine {
         watermark: Timestamp,
         writer: &mut AlertWriter,
     ) -> anyhow::Result<()> {
-        if watermark == Timestamp::MIN {
-            return Ok(());
-        }
-        let tick = watermark.millis().div_euclid(limits::TICK_MS);
-        let at = Timestamp(tick * limits::TICK_MS);
-        match self.last_tick.replace((tick, at.day())) {
+        match ticks::due(&mut self.last_tick, watermark) {
+            Some(Tick { at, midnight }) => self.tick(at, midnight, writer).await,
             None => Ok(()),
-            Some((last, day)) if tick > last => {
-                self.tick(at, (at.day() > day).then_some(at.day()), writer).await
-            }
-            same => {
-                self.last_tick = same;
-                Ok(())
-            }
         }
     }
 

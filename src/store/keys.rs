@@ -26,6 +26,8 @@ pub const SOURCE_NAME: &[u8] = b"n/";
 /// Fingerprints of recent records, by generation and part.
 pub const DIGESTS: &[u8] = b"g/";
 
+/// What was left out of accounts' models by hand.
+pub const LEFT_OUT: &[u8] = b"x/";
 /// Delivered lengths of alert files.
 pub const DELIVERED: &[u8] = b"s/delivered/";
 
@@ -89,6 +91,11 @@ pub fn digests(generation: u64, part: u32) -> Vec<u8> {
 pub fn due() -> Vec<u8> {
     b"s/due".to_vec()
 }
+/// What was left out of an account's model by hand.
+pub fn left_out(id: &AccountId) -> Vec<u8> {
+    [LEFT_OUT, id.key().as_bytes()].concat()
+}
+
 /// The `number`-th alert line.
 pub fn alert(number: u64) -> Vec<u8> {
     [ALERT, &number.to_be_bytes()].concat()

@@ -16,7 +16,7 @@ use cosmoguard::time::Timestamp;
 
 use crate::simulated::{Ran, fleet, run_fleet};
 
-mod commands;
+pub mod commands;
 mod damage;
 mod interrupted;
 mod rings;
