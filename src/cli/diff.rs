@@ -31,7 +31,7 @@ struct Side {
 
 enum From {
     Snapshot(Box<Archive>),
-    Directory(Opened),
+    Directory(Box<Opened>),
 }
 
 impl Side {
@@ -41,7 +41,7 @@ impl Side {
         let (from, state) = if path.is_dir() {
             let opened = common::existing_store(path)?;
             let state = run::load(opened.store.as_ref(), lateness_ms)?;
-            (From::Directory(opened), state)
+            (From::Directory(Box::new(opened)), state)
         } else {
             let mut archive = Archive::open(path)?;
             let store = MemoryStore::default();

@@ -237,7 +237,7 @@ impl Built<'_> {
         }
         if self.rebuilt.known_again > 0 {
             say(&format!(
-                "warning: the snapshot knows {} that {} forgotten since: the model knows {} again",
+                "warning: the snapshot was made before {} {} left out: the model may know {} again",
                 words::plural(self.rebuilt.known_again as f64, "part", "parts"),
                 if self.rebuilt.known_again == 1 { "was" } else { "were" },
                 if self.rebuilt.known_again == 1 { "it" } else { "them" },

@@ -59,7 +59,7 @@ pub struct Rebuilt {
     pub left_out: u64,
     /// Of these, those that nothing had left out before.
     pub left_out_now: u64,
-    /// Parts that were forgotten and that the base knows.
+    /// Parts that were left out before and that the base may know.
     pub known_again: usize,
     /// Records that came to the account and were not in the logs.
     pub missing: u64,
@@ -107,7 +107,7 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
         let parts = &base.left_out.parts;
         keep_out.parts.retain(|part| part.why == Why::Forgotten || parts.contains(part));
     }
-    let known_again = known_again(&keep_out, &base);
+    let known_again = base.knows_of(&keep_out);
     let before = keep_out.clone();
     let part = leave_out.or_else(|| unknown.map(reverted_part));
     if part.is_some_and(|part| !keep_out.add(part)) {
@@ -124,15 +124,6 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
     let mut rebuilt = finish(feed, present, came)?;
     (rebuilt.unknown, rebuilt.known_again) = (unknown, known_again);
     Ok(rebuilt)
-}
-
-/// Forgotten parts that the base has not forgotten and may know.
-fn known_again(keep_out: &LeftOut, base: &Base) -> usize {
-    let again = |part: &&Part| {
-        let known = part.from <= base.reaches() && !base.left_out.parts.contains(part);
-        part.why == Why::Forgotten && known
-    };
-    keep_out.parts.iter().filter(again).count()
 }
 
 /// What came of it. `came`: records that came to the account since, as far as that is known.

@@ -1,6 +1,6 @@
 //! From where a model is built again, and where the fleet stands.
 use super::super::snapshots::ScheduledSnapshots;
-use crate::account::left_out::LeftOut;
+use crate::account::left_out::{LeftOut, Part};
 use crate::account::model::AccountModel;
 use crate::alert::dedup::Lane;
 use crate::baseline::prior::Priors;
@@ -60,7 +60,7 @@ impl Base {
     }
 
     /// The newest snapshot of `folder` that is an earlier state of `present`, and whose model of
-    /// `account` knows nothing of `from` or later; `None` if there is none. What is damaged or
+    /// `account` knows nothing of `from` or later, nor of what was left out since; `None` if there is none. What is damaged or
     /// foreign is passed over.
     pub fn newest_before(
         snapshots: &mut ScheduledSnapshots,
@@ -72,8 +72,17 @@ impl Base {
         snapshots.newest_first().iter().find_map(|candidate| {
             let mut archive = Archive::open(&snapshots.path(&candidate.name)).ok()?;
             let base = Base::of(&mut archive, account, lateness_ms).ok()?;
-            (base.reaches() < from && present.follows(&base)).then_some(base)
+            let clean = base.reaches() < from && base.knows_of(&present.left_out) == 0;
+            (clean && present.follows(&base)).then_some(base)
         })
+    }
+
+    /// Of what was left out of the account, how many parts it may know.
+    pub(super) fn knows_of(&self, left_out: &LeftOut) -> usize {
+        let known = |part: &&Part| {
+            part.from <= self.reaches() && !self.left_out.parts.contains(part) && self.is_known()
+        };
+        left_out.parts.iter().filter(known).count()
     }
 
     /// The account is known.

@@ -4,7 +4,7 @@ use std::path::Path;
 use cosmoguard::ids::AccountId;
 use cosmoguard::store::audit;
 use cosmoguard::store::layout::DataDir;
-use cosmoguard::time::{MINUTE_MS, Timestamp};
+use cosmoguard::time::{DAY_MS, MINUTE_MS, Timestamp};
 
 use crate::snapshots::commands::{good, logs};
 use crate::support::{checkpoints, cli};
@@ -128,4 +128,28 @@ fn reverting_says_what_is_unknown_and_feeding_again_brings_it_back() {
         &["snapshot", "revert", "cosmos-x", "--to", "x.cgsnap", "--data-dir", "d", "--yes"],
     );
     assert!(unknown.code == Some(1) && unknown.err.contains("nearest is"), "{}", unknown.err);
+}
+
+#[test]
+fn a_snapshot_from_before_a_forgetting_is_no_start_for_the_next_one() {
+    let dir = logs();
+    let dir = dir.path();
+    let account = past(dir);
+    std::fs::create_dir(dir.join("d/snapshots")).unwrap();
+    std::fs::rename(dir.join("x.cgsnap"), dir.join("d/snapshots/x.cgsnap")).unwrap();
+    let shown = good(dir, &["model", "show", &account, "--data-dir", "d", "--json"]).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let last = Timestamp::parse(shown["last_record"].as_str().unwrap()).unwrap();
+    let forget = |from_days: i64, until_days: i64| {
+        let [from, until] = [from_days, until_days].map(|d| last.plus_ms(-d * DAY_MS).to_string());
+        let asked = ["model", "forget", &account, "--from", &from, "--until", &until];
+        good(dir, &[&asked[..], &["--logs", "logs", "--data-dir", "d", "--yes"]].concat()).err
+    };
+    let first = forget(2, 1);
+    assert!(first.contains("is built again from d/snapshots/x.cgsnap"), "{first}");
+    let early = forget(9, 8);
+    assert!(early.contains("is built again from nothing"), "{early}");
+    let late = forget(1, 0);
+    assert!(late.contains("is built again from nothing"), "{late}");
+    assert!(!late.contains("warning"), "{late}");
 }
