@@ -17,6 +17,8 @@ pub const INTERNER_ENTRIES_MAX: usize = 65_536;
 pub const REFUSED_KEPT_MAX: usize = 10_000;
 /// Bytes kept of one refused record.
 pub const REFUSED_BYTES_MAX: usize = 4096;
+/// Longest redacted form of a record, bytes: Azure's own have 1 to 2 KB.
+pub const REDACTED_BYTES_MAX: usize = 8192;
 /// Largest feed file that is read, bytes; the largest published ones have a few MiB.
 pub const FEED_BYTES_MAX: usize = 64 << 20;
 /// Most entries of one feed: twenty times the largest published one, 100 MB of memory.
@@ -25,6 +27,17 @@ pub const FEED_ENTRIES_MAX: usize = 2_000_000;
 pub const BLOB_FILES_OPEN_MAX: usize = 64;
 /// Files open at once in a k-way merge; beyond it the merge takes several passes.
 pub const MERGE_FILES_OPEN_MAX: usize = 256;
+/// Largest batch that an inbox takes, bytes after decompression: the largest posts of common log
+/// shippers have 10 MB, and a reader holds one whole before it believes it.
+pub const INBOX_BATCH_BYTES_MAX: usize = 16 << 20;
+/// Bytes of batches that wait for an inbox to write them; they are in memory.
+pub const INBOX_WAITING_BYTES_MAX: usize = 64 << 20;
+/// A segment of an inbox is left for the next one beyond this, bytes. Space is given back by the
+/// segment.
+pub const INBOX_SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes that an inbox keeps unless told otherwise: what one node reads in some seconds, and what
+/// a sender may run ahead of it.
+pub const INBOX_BYTES_MAX: u64 = 1 << 30;
 /// Records decoded, routed and grouped by account at a time. Real traffic needs this many to
 /// give batches that amortise an actor hop.
 pub const CHUNK_RECORDS: usize = 16_384;
@@ -143,3 +156,5 @@ pub const TEMPLATE_TEXT_BYTES_MAX: usize = 1024;
 pub const TEMPLATE_NAME_BYTES_MAX: usize = 64;
 /// Tokens of a template's sequence: 2 KiB. Longer queries have hashes only.
 pub const TEMPLATE_TOKENS_MAX: usize = 1024;
+/// Parts of one account's records that may be left out of its model by hand.
+pub const LEFT_OUT_PARTS_MAX: usize = 256;

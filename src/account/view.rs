@@ -140,7 +140,7 @@ impl AccountModel {
         open.max(closed).max(taught).unwrap_or(Timestamp(0))
     }
 
-    fn maturities(&self, profile: &Profile) -> [(&'static str, Maturity); 4] {
+    pub(super) fn maturities(&self, profile: &Profile) -> [(&'static str, Maturity); 4] {
         let now = self.now();
         [
             ("places", self.location.maturity(now, &profile.location)),

@@ -53,6 +53,17 @@ pub struct StoryKey {
     pub dedup: String,
 }
 
+impl StoryKey {
+    /// The story that a finding belongs to.
+    pub fn of(finding: &Finding) -> StoryKey {
+        StoryKey {
+            account: finding.account.clone(),
+            kind: finding.kind,
+            dedup: finding.dedup.clone(),
+        }
+    }
+}
+
 /// One story, open or lately closed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Story {
@@ -126,11 +137,7 @@ impl DeskState {
         if !self.is_new(&finding.account, sequence) {
             return DeskOutcome::Ignored;
         }
-        let key = StoryKey {
-            account: finding.account.clone(),
-            kind: finding.kind,
-            dedup: finding.dedup.clone(),
-        };
+        let key = StoryKey::of(&finding);
         let previous = self.stories.get_mut(&key);
         let verdict = judge(previous.as_deref(), &finding, &grade, rules);
         match (verdict, previous) {

@@ -1,9 +1,12 @@
 //! The alert desk: one actor that turns graded findings into alert lines. It hears at ticks, in
 //! sorted order, so that neither threads nor batches can change what it writes.
+use std::collections::BTreeMap;
+
 use actix::prelude::*;
 
-use super::Alert;
-use super::dedup::{DeskOutcome, DeskState, Lane, Sequence};
+use super::dedup::{DeskOutcome, DeskState, Lane, Sequence, StoryKey};
+use super::kept::Touched;
+use super::{Alert, AlertId};
 use crate::account::message::Graded;
 use crate::detect::AlertKind;
 use crate::profile::TimeProfile;
@@ -13,12 +16,24 @@ use crate::time::Timestamp;
 pub struct DeskActor {
     state: DeskState,
     rules: TimeProfile,
+    /// Stories that took findings since the last [`TakeTouched`], those forgotten since included.
+    touched: BTreeMap<AlertId, Touched>,
 }
 
 impl DeskActor {
     /// A desk that goes on from `state`.
     pub fn new(state: DeskState, rules: TimeProfile) -> DeskActor {
-        DeskActor { state, rules }
+        DeskActor { state, rules, touched: BTreeMap::new() }
+    }
+
+    /// Notes what a story rests on now: it may be forgotten, or replaced by the next one of its
+    /// key, before anybody asks.
+    fn touch(&mut self, key: &StoryKey) {
+        if let Some(story) = self.state.stories.get(key) {
+            let (account, records) = (key.account.clone(), story.records().clone());
+            let touched = Touched { account, start: story.span().0, records };
+            self.touched.insert(story.id(), touched);
+        }
     }
 }
 
@@ -48,7 +63,11 @@ impl Handler<DeskTick> for DeskActor {
             let sequence = Sequence { lane, number };
             let sweep = graded.finding.kind == AlertKind::MaliciousScript;
             let later = sweep.then(|| graded.finding.clone());
+            let key = StoryKey::of(&graded.finding);
             let outcome = self.state.apply(graded.finding, graded.grade, sequence, &self.rules);
+            if outcome != DeskOutcome::Ignored {
+                self.touch(&key);
+            }
             if let (DeskOutcome::Counted(id), Some(later)) = (&outcome, later)
                 && let Some(alert) = alerts.iter_mut().find(|a: &&mut Alert| a.id == *id)
             {
@@ -71,5 +90,18 @@ impl Handler<CopyDesk> for DeskActor {
 
     fn handle(&mut self, _: CopyDesk, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.state.clone())
+    }
+}
+
+/// Takes the records of the stories that took findings since the last time, for the checkpoint.
+#[derive(Message)]
+#[rtype(result = "BTreeMap<AlertId, Touched>")]
+pub struct TakeTouched;
+
+impl Handler<TakeTouched> for DeskActor {
+    type Result = MessageResult<TakeTouched>;
+
+    fn handle(&mut self, _: TakeTouched, _: &mut Self::Context) -> Self::Result {
+        MessageResult(std::mem::take(&mut self.touched))
     }
 }

@@ -1,5 +1,6 @@
 //! Findings become alerts: one story a key ([`dedup`]), all sentences ([`narrate`]), the shapes that
-//! leave the house ([`formats`]) and the story read back for a person ([`explain`]). Pure.
+//! leave the house ([`formats`]), the records that are kept of it ([`kept`]) and the story read back
+//! for a person ([`explain`]). Pure.
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -15,6 +16,7 @@ pub mod desk;
 pub mod evidence;
 pub mod explain;
 pub mod formats;
+pub mod kept;
 pub mod kinds;
 pub mod kql;
 pub mod narrate;

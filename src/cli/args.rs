@@ -5,10 +5,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod evidence;
 mod query;
+mod rebuild;
 mod snapshot;
 
+pub use evidence::*;
 pub use query::*;
+pub use rebuild::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -71,12 +75,20 @@ pub enum Command {
     /// Run as a service (comes later).
     #[command(hide = true)]
     Serve(Later),
-    /// Portable snapshots of all that was learnt: make, look at, verify, restore.
+    /// Portable snapshots of all that was learnt: make, look at, compare, verify, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),
-    /// Pack an alert's evidence (comes later).
-    #[command(hide = true)]
-    Evidence(Later),
+    /// Pack what an alert rests on into a folder for an incident file, or check such a folder.
+    ///
+    /// The folder holds every revision of the alert, the records it rests on (redacted, each with
+    /// file, offset, length and SHA-256), the account's model before, list entries, settings,
+    /// versions, the commands that bring it about once more, and checksums of all that:
+    ///
+    ///   cosmoguard evidence 7f3a91c2 incident-17 --data-dir guard
+    ///   cosmoguard evidence verify incident-17
+    ///   cosmoguard evidence 7f3a91c2 raw-17 --data-dir guard --raw --source /archive/logs
+    #[command(verbatim_doc_comment)]
+    Evidence(Evidence),
     /// Report over a span (comes later).
     #[command(hide = true)]
     Report(Later),
@@ -181,9 +193,22 @@ pub enum Model {
     Show(ModelShow),
     /// Which log categories accounts send, and which detectors that leaves blind.
     Coverage(ModelCoverage),
-    /// Forget part of what an account learnt (comes later).
-    #[command(hide = true)]
-    Forget(Later),
+    /// Take a span of time, or a principal, out of what an account learnt.
+    ///
+    /// The model is built again from the newest snapshot before the span (in `snapshots/` of the data
+    /// directory), or from nothing if there is none, and from the logs since, without the named part.
+    /// A principal may have acted at any time, so without --snapshot it takes all logs from the first
+    /// one. Then it says what changed, asks, and keeps a line in audit.jsonl.
+    ///
+    /// Only this account's model changes, its hours and its word to the population. Alerts stay as they
+    /// were raised, and so does what the tenant as a whole knows of a principal: its key operations
+    /// across accounts and the directory of principals. Priors that were published stay too.
+    ///
+    ///   cosmoguard model forget contoso --from 2026-11-13 --until 2026-11-14 \
+    ///     --logs ./my-logs --data-dir guard
+    ///   cosmoguard model forget contoso --principal ann@contoso.example --logs ./my-logs --data-dir guard
+    #[command(verbatim_doc_comment)]
+    Forget(ModelForget),
 }
 
 /// Where the data is.

@@ -5,7 +5,7 @@ use super::Exit;
 use super::args::CheckConfig;
 use super::common::{self, Lists};
 use super::style::{out, visible};
-use crate::config::Origin;
+use crate::config::{Origin, Resolved};
 use crate::profile::SeverityMode;
 use crate::severity;
 
@@ -31,16 +31,7 @@ pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
         out(&json!({"values": values, "expected_false_alerts_a_week": expected}).to_string());
         return Ok(Exit::Done);
     }
-    let mut section = String::new();
-    for (key, value, origin) in &resolved.values {
-        let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
-        if head != section {
-            out(&format!("\n[{head}]"));
-            head.clone_into(&mut section);
-        }
-        let line = format!("{name} = {}", visible(value));
-        out(&if *origin == Origin::Default { line } else { format!("{line}    # {origin}") });
-    }
+    lines(&resolved, true).iter().for_each(|line| out(line));
     out(&format!(
         "\n# Unmarked values are shipped ones. On {} mature accounts innocent life brings at most\n# {high:.2} High, {medium:.1} Medium and {low:.1} Low alerts a week.",
         args.accounts
@@ -49,4 +40,20 @@ pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
         out("# By budget, that is: the severities printed are the published ones.");
     }
     Ok(Exit::Done)
+}
+
+/// The resolved settings as TOML, line by line; `origins`: with where they come from.
+pub fn lines(resolved: &Resolved, origins: bool) -> Vec<String> {
+    let (mut lines, mut section) = (Vec::new(), String::new());
+    for (key, value, origin) in &resolved.values {
+        let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
+        if head != section {
+            lines.push(format!("\n[{head}]"));
+            head.clone_into(&mut section);
+        }
+        let line = format!("{name} = {}", visible(value));
+        let shipped = !origins || *origin == Origin::Default;
+        lines.push(if shipped { line } else { format!("{line}    # {origin}") });
+    }
+    lines
 }

@@ -4,14 +4,19 @@ mod about;
 pub mod args;
 mod check_config;
 mod common;
+mod confirm;
+mod diff;
+mod evidence;
 mod explain;
 mod fleet;
 mod intel;
 mod model;
 mod progress;
 mod query;
+mod rebuild;
 mod recovery;
 mod replay;
+mod scheduled;
 mod signals;
 mod simulate;
 mod snapshot;
@@ -71,6 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Model(Model::List(args)) => model::list(&args),
         Command::Model(Model::Show(args)) => model::show(&args),
         Command::Model(Model::Coverage(args)) => model::coverage(&args),
+        Command::Model(Model::Forget(args)) => rebuild::forget(&args, color),
         Command::Explain(args) => explain::run(&args, color),
         Command::WhyNot(args) => why_not::run(&args),
         Command::Intel(Intel::Status(args)) => intel::status(&args),
@@ -78,7 +84,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => simulate::run(&args, color),
         Command::Snapshot(command) => snapshot::run(&command, color),
         Command::Serve(_) => Ok(later("serve")),
-        Command::Evidence(_) => Ok(later("evidence")),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),
         Command::Backtest(_) => Ok(later("backtest")),
@@ -86,7 +92,6 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sink(_) => Ok(later("sink")),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(args) => query::run(&args),
-        Command::Model(Model::Forget(_)) => Ok(later("model forget")),
         Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
         Command::Intel(Intel::Add(_)) => Ok(later("intel add")),
     }

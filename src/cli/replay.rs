@@ -9,7 +9,7 @@ use super::args::{ColorChoice, Replay};
 use super::common::{self, Lists, Opened};
 use super::progress::Progress;
 use super::style::{Ui, say, visible};
-use super::{Exit, summary};
+use super::{Exit, evidence, scheduled, summary};
 use crate::account::message::{Context, Published};
 use crate::alert::formats::Format;
 use crate::config::Config;
@@ -17,7 +17,8 @@ use crate::intel::view::ListKind;
 use crate::replay::demo;
 use crate::replay::engine::{Observer, RunOptions};
 use crate::replay::pipeline::{self, Producer};
-use crate::replay::session::{self, Job};
+use crate::replay::scheduled::Scheduler;
+use crate::replay::session::{self, Job, Report};
 use crate::replay::summary::Counts;
 use crate::replay::writer::AlertWriter;
 use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
@@ -28,7 +29,8 @@ use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
 /// Runs it.
 pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
-    let mut config = common::configuration(args.config.as_deref())?.config;
+    let resolved = common::configuration(args.config.as_deref())?;
+    let mut config = resolved.config.clone();
     if let Some(minutes) = args.lateness {
         config.profile.time.lateness_minutes = minutes;
     }
@@ -37,14 +39,15 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     }
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let data_dir = args
-        .data_dir
-        .clone()
-        .or_else(|| Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty()));
+    let data_dir = data_dir(&args, &config);
     let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
+    let scheduler = scheduled::scheduler(&resolved, &lists, data_dir.as_deref(), &clock)?;
     let opened = common::open_store(data_dir.as_deref(), ui)?;
+    if data_dir.is_some() {
+        evidence::note_run(opened.store.as_ref(), &resolved, &lists, clock.now())?;
+    }
     let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;
     let refused_path = refused_path(data_dir.as_deref(), writer.path());
     let mut watcher = Watcher {
@@ -62,12 +65,13 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
             published: Published::default(),
         },
         store: Arc::clone(&opened.store),
-        options: options(&args, &config, clock.now()),
+        options: options(&args, &config, clock.now(), scheduler.as_ref()),
         clock,
     };
     let report = session::run(job, &mut writer, &mut watcher)?;
     let interrupted = watcher.stop();
     let elapsed_ms = watcher.progress.finish();
+    scheduled::tell(scheduler.and_then(|s| s.take_if_due(opened.store.as_ref())));
     let refused = watcher.refused.summary();
     if !args.quiet {
         let shown = summary::Shown {
@@ -82,17 +86,32 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
         summary::print(ui, &shown, opened.store.as_ref())?;
     }
     close(opened, args.quiet);
+    ending(&report, interrupted, watcher.left_out, refused.total() > 0)
+}
+
+/// How a run ends that came to its end.
+fn ending(
+    report: &Report,
+    interrupted: bool,
+    left_out: u64,
+    refused: bool,
+) -> anyhow::Result<Exit> {
     if interrupted {
         bail!("interrupted; what was read until {} is applied", report.watermark);
     }
-    let left_out = watcher.left_out;
     if left_out > 0 && report.counts.records() == 0 {
         bail!("nothing could be read: {left_out} files are left out; see the warnings above");
     }
     if left_out > 0 {
         say(&format!("warning: {left_out} files could not be read and are left out"));
     }
-    Ok(if refused.total() > 0 || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
+    Ok(if refused || left_out > 0 { Exit::SomeRefused } else { Exit::Done })
+}
+
+/// Where state is kept; `None` for a temporary store.
+fn data_dir(args: &Replay, config: &Config) -> Option<PathBuf> {
+    let configured = || Some(config.store.data_dir.clone()).filter(|d| !d.as_os_str().is_empty());
+    args.data_dir.clone().or_else(configured)
 }
 
 /// Says so if the span asked for is empty.
@@ -155,7 +174,12 @@ impl Records {
     }
 }
 
-fn options(args: &Replay, config: &Config, now: Timestamp) -> RunOptions {
+fn options(
+    args: &Replay,
+    config: &Config,
+    now: Timestamp,
+    scheduler: Option<&Arc<Scheduler>>,
+) -> RunOptions {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match (args.threads, config.replay.threads) {
         (Some(threads), _) => usize::from(threads),
@@ -171,6 +195,7 @@ fn options(args: &Replay, config: &Config, now: Timestamp) -> RunOptions {
         awake_max: config.replay.awake_accounts,
         checkpoint_records: config.replay.checkpoint_records.max(1),
         checkpoint_ms: config.replay.checkpoint_seconds.saturating_mul(1000).max(1),
+        after_checkpoint: scheduler.map(scheduled::after_checkpoint),
     }
 }
 

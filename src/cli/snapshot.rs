@@ -13,7 +13,7 @@ use super::common::Lists;
 use super::progress::Counter;
 use super::style::{Ui, out, say, visible};
 use super::table::{Align, Table};
-use super::{Exit, about, common, model};
+use super::{Exit, about, common, confirm, diff, model, rebuild};
 use crate::account::view::Detail;
 use crate::alert::words;
 use crate::ids::AccountId;
@@ -32,7 +32,9 @@ pub fn run(command: &Snapshot, color: ColorChoice) -> anyhow::Result<Exit> {
         Snapshot::List(args) => list(args),
         Snapshot::Inspect(args) => inspect(args),
         Snapshot::Verify(args) => verify(args),
+        Snapshot::Diff(args) => diff::run(args),
         Snapshot::Restore(args) => restore(args, color),
+        Snapshot::Revert(args) => rebuild::revert(args, color),
     }
 }
 
@@ -239,9 +241,16 @@ fn verify(args: &SnapshotVerify) -> anyhow::Result<Exit> {
 }
 
 fn restore(args: &SnapshotRestore, color: ColorChoice) -> anyhow::Result<Exit> {
+    let dir = &args.place.data_dir;
+    if DataDir::new(dir).state().exists() {
+        if let Err(exit) = confirm::can_be_asked(args.yes) {
+            return Ok(exit);
+        }
+        let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+        confirm::ask(args.yes, &format!("all that {} holds is replaced", shown(dir)), &name)?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut counter = Counter::start(Ui::stderr(color), "accounts restored", Arc::clone(&clock));
-    let dir = &args.place.data_dir;
     let done = snapshot::restore(&args.file, dir, args.keep_old, &mut |n| counter.update(n))?;
     counter.finish();
     let m = &done.manifest;

@@ -49,6 +49,7 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
             "state": state.as_str(),
             "status": record.map(|r| status(&r)),
             "observed_bytes": record.map(|r| r.observed),
+            "ordinary_above_p": display_ring::ODD_FROM_P,
             "low_from_bytes": record.map(|r| r.low_from).filter(|l| l.is_finite()),
             "tests": lanes,
             "blind": blind,
@@ -121,7 +122,9 @@ fn print(r: &HourRecord, profile: &Profile) {
         let p = surprise_of(r.surprise[lane as usize]);
         let (seen, lacked) = match p {
             None => ("nothing to test".to_owned(), "-".to_owned()),
-            Some(p) if p >= 1.0 => ("ordinary".to_owned(), "everything".to_owned()),
+            Some(p) if p >= 1.0 => {
+                (format!("ordinary: p > {}", display_ring::ODD_FROM_P), "everything".to_owned())
+            }
             Some(p) if p <= needed => {
                 (format!("p = {p:.1e}"), "nothing: see the alerts of this hour".to_owned())
             }
@@ -145,10 +148,13 @@ fn factor(ratio: f64) -> String {
 }
 
 fn lane_json(lane: SurpriseLane, r: &HourRecord, profile: &Profile) -> serde_json::Value {
+    let p = surprise_of(r.surprise[lane as usize]);
     json!({
         "test": lane.as_str(),
         "kind": kind(lane).alert_type(),
-        "p": surprise_of(r.surprise[lane as usize]),
+        "tested": p.is_some(),
+        // Of an ordinary test no more is known than that.
+        "p": p.filter(|p| *p < 1.0),
         "low_needs_p_times_r": severity::limits_per_day(kind(lane), &profile.severity)[0],
     })
 }

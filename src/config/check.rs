@@ -7,6 +7,10 @@ use super::dotted;
 const THREADS_MAX: i64 = 256;
 /// Longest lateness, minutes: Azure delivers nothing later.
 const LATENESS_MAX: i64 = 2 * 1440;
+/// Most hours between two snapshots: a year. 0 says never better.
+const EVERY_HOURS_MAX: i64 = 366 * 24;
+/// Most snapshots of one rule: three years of days.
+const KEEP_MAX: i64 = 1100;
 /// Most records of a chunk: an account's messages must stay small.
 const BATCH_MAX: i64 = 1 << 20;
 
@@ -28,6 +32,10 @@ const WHOLE: &[(&str, i64, i64)] = &[
     ("replay.awake_accounts", 1, i64::MAX),
     ("replay.checkpoint_records", 1, i64::MAX),
     ("replay.checkpoint_seconds", 1, i64::MAX),
+    ("snapshots.every_hours", 0, EVERY_HOURS_MAX),
+    ("snapshots.keep_last", 1, KEEP_MAX),
+    ("snapshots.keep_daily", 0, KEEP_MAX),
+    ("snapshots.keep_weekly", 0, KEEP_MAX),
     ("profile.time.lateness_minutes", 0, LATENESS_MAX),
 ];
 

@@ -25,6 +25,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How history is replayed.
     pub replay: ReplayConfig,
+    /// Which snapshots are taken by themselves.
+    pub snapshots: SnapshotsConfig,
     /// How alerts leave.
     pub alerts: AlertsConfig,
     /// What is known of addresses.
@@ -55,6 +57,22 @@ pub struct ReplayConfig {
     pub checkpoint_records: u64,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
+}
+
+/// `[snapshots]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotsConfig {
+    /// Hours between two; 0 = never.
+    pub every_hours: u32,
+    /// Replays take them too.
+    pub in_replay: bool,
+    /// Newest ones that stay.
+    pub keep_last: usize,
+    /// Days whose newest one stays.
+    pub keep_daily: usize,
+    /// Weeks whose newest one stays.
+    pub keep_weekly: usize,
 }
 
 /// `[alerts]`.
@@ -390,6 +408,8 @@ mod tests {
             "[profile.keys]\nmature_runs = -3",
             "[replay]\nthreads = 100000",
             "[replay]\nthreads = -1",
+            "[snapshots]\nkeep_last = 0",
+            "[snapshots]\nevery_hours = 9000",
             "[alerts]\nformat = \"xml\"",
             "[intel]\ntrusted_asns = [-1]",
         ] {

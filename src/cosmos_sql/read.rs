@@ -5,7 +5,8 @@ use super::template::{self, Scratch, Sequence};
 use super::token::Span;
 use super::{SqlError, Workspace, insertion, redact, signs};
 use crate::event::{
-    Failure, Marked, QueryLanguage, QueryRead, SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
+    Failure, HIDDEN_READINGS_MAX, HIDDEN_TOKENS_MAX, Marked, QueryLanguage, QueryRead, SIGNS_MAX,
+    Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
 };
 use crate::ids::Text;
 
@@ -111,7 +112,8 @@ impl Reader {
                     failure: None,
                     literals: template.literals.min(u32::from(u16::MAX)) as u16,
                     parameters: template.parameters.min(u32::from(u16::MAX)) as u16,
-                    cut: sequence.cut,
+                    hidden: hidden(&sequence),
+                    unclosed: sequence.unclosed,
                     starts: starts(&sequence, &redacted),
                     tokens: kept(&sequence),
                     marked: marked(&seen, &redacted),
@@ -133,7 +135,8 @@ impl Reader {
             failure: Some(Failure { offset: error.at, reason: reason(error) }),
             literals: literals.min(u32::from(u16::MAX)) as u16,
             parameters: 0,
-            cut: sequence.cut,
+            hidden: hidden(&sequence),
+            unclosed: sequence.unclosed,
             starts: Box::default(),
             tokens: kept(&sequence),
             template: Text::from(""),
@@ -189,6 +192,17 @@ fn kept(sequence: &Sequence) -> Arc<[u16]> {
     } else {
         Arc::new([])
     }
+}
+
+fn hidden(sequence: &Sequence) -> Box<[Box<[u16]>]> {
+    let mut room = HIDDEN_TOKENS_MAX;
+    let fits = |reading: &&Vec<u16>| {
+        let fits = reading.len() <= room;
+        room = room.saturating_sub(reading.len());
+        fits
+    };
+    let readings = sequence.hidden.iter().take(HIDDEN_READINGS_MAX).take_while(fits);
+    readings.map(|reading| reading.as_slice().into()).collect()
 }
 
 fn starts(sequence: &Sequence, redacted: &redact::Redacted) -> Box<[u16]> {

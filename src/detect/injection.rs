@@ -74,7 +74,8 @@ fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> {
     let query = Sequence {
         tokens: read.tokens.to_vec(),
         spans: vec![Span::default(); read.tokens.len()],
-        cut: read.cut,
+        hidden: read.hidden.iter().map(|h| h.to_vec()).collect(),
+        unclosed: read.unclosed,
         whole: !read.tokens.is_empty(),
     };
     let explained = observation.akin.iter().enumerate().filter_map(|(at, kin)| {

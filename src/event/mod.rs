@@ -21,6 +21,7 @@ mod place;
 mod query;
 mod query_read;
 mod record;
+mod redact;
 mod request;
 mod scalar;
 #[cfg(test)]
@@ -31,8 +32,10 @@ pub use counters::DecodeCounters;
 pub use decoder::Decoder;
 pub use place::{Place, PlaceSample, Records};
 pub use query_read::{
-    Failure, Marked, QueryLanguage, QueryRead, SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
+    Failure, HIDDEN_READINGS_MAX, HIDDEN_TOKENS_MAX, Marked, QueryLanguage, QueryRead, SIGNS_MAX,
+    Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
 };
+pub use redact::redacted;
 pub use time_hint::time_hint;
 
 use std::net::IpAddr;

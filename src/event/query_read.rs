@@ -6,6 +6,10 @@ use crate::ids::Text;
 
 /// Most tokens kept of a query, for comparison with the account's own.
 pub const TOKENS_MAX: usize = 256;
+/// Most tokens kept of what a comment hides, over all ways to read it, and most such ways.
+pub const HIDDEN_TOKENS_MAX: usize = 96;
+/// See [`HIDDEN_TOKENS_MAX`].
+pub const HIDDEN_READINGS_MAX: usize = 3;
 /// Most bytes kept of a template's text.
 pub const TEMPLATE_BYTES_MAX: usize = 512;
 /// Most signs kept of a query.
@@ -174,8 +178,11 @@ pub struct QueryRead {
     pub tokens: Arc<[u16]>,
     /// Where each of `tokens` begins in `template`; [`u16::MAX`] where that does not reach.
     pub starts: Box<[u16]>,
-    /// Its end may be lost: there is a comment, or a string that is not closed.
-    pub cut: bool,
+    /// Ways to read what its last comment hides, as `tokens`; together at most
+    /// [`HIDDEN_TOKENS_MAX`].
+    pub hidden: Box<[Box<[u16]>]>,
+    /// It ends in a string that is not closed.
+    pub unclosed: bool,
     /// The template's text, at most [`TEMPLATE_BYTES_MAX`] bytes.
     pub template: Text,
     /// What is odd, ascending, at most [`SIGNS_MAX`]. Bytes are of `template` where it has them.
@@ -189,11 +196,17 @@ impl QueryRead {
     }
     /// Heap bytes, the template's text included.
     pub fn heap_bytes(&self) -> usize {
-        (self.tokens.len() + self.starts.len()) * 2
+        let hidden = self.hidden.iter().map(|h| size_of::<Box<[u16]>>() + size_of_val(&**h));
+        size_of_val(&*self.tokens)
+            + size_of_val(&*self.starts)
+            + hidden.sum::<usize>()
             + self.template.len()
-            + self.marked.len() * size_of::<Marked>()
+            + size_of_val(&*self.marked)
     }
     /// Most of [`QueryRead::heap_bytes`].
-    pub const HEAP_MAX: usize =
-        TOKENS_MAX * 4 + TEMPLATE_BYTES_MAX + SIGNS_MAX * size_of::<Marked>();
+    pub const HEAP_MAX: usize = TOKENS_MAX * 4
+        + HIDDEN_TOKENS_MAX * 2
+        + HIDDEN_READINGS_MAX * size_of::<Box<[u16]>>()
+        + TEMPLATE_BYTES_MAX
+        + SIGNS_MAX * size_of::<Marked>();
 }

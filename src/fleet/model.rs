@@ -44,6 +44,18 @@ impl FleetModel {
         self.members.shrink_to_fit();
     }
 
+    /// Replaces what is known of `account`; `None`: it has never contributed.
+    pub fn replace(&mut self, account: &AccountId, last: Option<(i64, Contribution)>) {
+        self.members.retain(|member| member.account() != *account);
+        self.contribute(last.into_iter().map(|(day, c)| (day, account.clone(), c)).collect());
+    }
+
+    /// The last contribution of `account`, with its day.
+    pub fn last_of(&self, account: &AccountId) -> Option<(i64, Contribution)> {
+        let member = self.members.iter().find(|member| member.account() == *account)?;
+        Some((member.day(), member.contribution()))
+    }
+
     /// The priors of the midnight that begins `day`, once: in account order, so that equal
     /// contributions give equal bits.
     pub fn publish(&mut self, day: i64) -> Option<Priors> {

@@ -6,12 +6,15 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 
 use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
 use super::rings::RingWriter;
+use super::scheduled::AfterCheckpoint;
 use super::summary::Counts;
+use super::ticks::{self, LastTick, Tick};
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
 use crate::alert::dedup::Lane;
-use crate::alert::desk::{CopyDesk, DeskActor, DeskTick};
+use crate::alert::desk::{CopyDesk, DeskActor, DeskTick, TakeTouched};
 use crate::event::Place;
+use crate::evidence::take::{self, Register};
 use crate::fleet::actor::{CopyFleet, FleetActor, FleetTick};
 use crate::ids::AccountId;
 use crate::limits;
@@ -50,6 +53,8 @@ pub struct RunOptions {
     /// Longest time between two checkpoints while records come, milliseconds of the monotonic
     /// clock.
     pub checkpoint_ms: u64,
+    /// What is done right after each of them.
+    pub after_checkpoint: Option<AfterCheckpoint>,
 }
 
 impl Default for RunOptions {
@@ -63,6 +68,7 @@ impl Default for RunOptions {
             awake_max: limits::AWAKE_ACCOUNTS_MAX,
             checkpoint_records: 4_000_000,
             checkpoint_ms: 60_000,
+            after_checkpoint: None,
         }
     }
 }
@@ -89,7 +95,7 @@ pub struct Engine {
     options: RunOptions,
     watermark: Watermark,
     /// Last tick, and the day it lay in.
-    last_tick: Option<(i64, i64)>,
+    last_tick: LastTick,
     digests: Digests,
     sources: Sources,
     names: BTreeMap<u32, String>,
@@ -284,20 +290,9 @@ impl Engine {
         watermark: Timestamp,
         writer: &mut AlertWriter,
     ) -> anyhow::Result<()> {
-        if watermark == Timestamp::MIN {
-            return Ok(());
-        }
-        let tick = watermark.millis().div_euclid(limits::TICK_MS);
-        let at = Timestamp(tick * limits::TICK_MS);
-        match self.last_tick.replace((tick, at.day())) {
+        match ticks::due(&mut self.last_tick, watermark) {
+            Some(Tick { at, midnight }) => self.tick(at, midnight, writer).await,
             None => Ok(()),
-            Some((last, day)) if tick > last => {
-                self.tick(at, (at.day() > day).then_some(at.day()), writer).await
-            }
-            same => {
-                self.last_tick = same;
-                Ok(())
-            }
         }
     }
 
@@ -402,15 +397,36 @@ impl Engine {
         let saved = run::save(&mut state, self.store.as_ref(), &mut batch);
         (self.sources, self.digests) = (state.sources, state.digests);
         saved?;
+        self.keep_records(&mut batch).await?;
         self.rings.save(self.store.as_ref(), &mut batch)?;
         writer.save(&mut batch);
         writer.sync()?;
         self.store.write(batch)?;
         self.router.checkpointed()?;
         self.store.flush()?;
+        if let Some(then) = &self.options.after_checkpoint {
+            then.act(self.store.as_ref());
+        }
         self.since_checkpoint = 0;
         self.checkpointed_ms = self.clock.monotonic_ms();
         Ok(())
+    }
+
+    /// Records of the stories that took findings since the last checkpoint.
+    async fn keep_records(&self, batch: &mut WriteBatch) -> anyhow::Result<()> {
+        let touched = self.desk.send(TakeTouched).await?;
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let mut paths = BTreeMap::new();
+        for (index, name) in &self.names {
+            if let Some(number) = self.sources.number(*index) {
+                paths.insert(number, name.as_str());
+            }
+        }
+        let store = self.store.as_ref();
+        let register = Register { sources: &self.sources, paths: &paths, store };
+        Ok(take::keep(&touched, &register, batch)?)
     }
 
     /// Counts so far.

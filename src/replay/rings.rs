@@ -73,3 +73,53 @@ impl RingWriter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::message::SURPRISE_LANES;
+    use crate::baseline::tempo::HourStatus;
+    use crate::ids::Cloud;
+    use crate::store::memory::MemoryStore;
+
+    fn checkpoint(writer: &mut RingWriter, store: &dyn StateStore) {
+        let mut batch = WriteBatch::default();
+        writer.save(store, &mut batch).unwrap();
+        store.write(batch).unwrap();
+    }
+
+    #[test]
+    fn a_ring_is_28_days_in_about_8_kb() {
+        let (store, mut writer) = (MemoryStore::default(), RingWriter::default());
+        let id = AccountId::new("shop", Cloud::Public);
+        let mut surprise = [1; SURPRISE_LANES];
+        for hour in 0..40 * 24 {
+            // One test in two hours is odd: more than in life.
+            surprise[4] = if hour % 2 == 0 { 40 } else { 1 };
+            let record = HourRecord {
+                hour,
+                status: HourStatus::Logged,
+                observed: 1e6,
+                quantiles: [1e5, 1e6, 1e7],
+                low_from: 1e8,
+                surprise,
+            };
+            writer.take(vec![(id.clone(), record)]);
+            if hour % 7 == 0 {
+                checkpoint(&mut writer, &store);
+            }
+        }
+        checkpoint(&mut writer, &store);
+        let (mut days, mut hours, mut bytes) = (0, Vec::new(), 0);
+        let mut take = |key: &[u8], value: &[u8]| {
+            let day = i64::from_be_bytes(*key.last_chunk().unwrap());
+            hours.extend(display_ring::read(day, value).iter().map(|record| record.hour));
+            (days, bytes) = (days + 1, bytes + value.len());
+            true
+        };
+        store.scan(&keys::rings(&id), &mut take).unwrap();
+        assert_eq!(days, display_ring::DAYS_KEPT);
+        assert!(hours.into_iter().eq(12 * 24..40 * 24));
+        assert!((8000..9500).contains(&bytes), "{bytes}");
+    }
+}

@@ -21,7 +21,8 @@ impl ScheduledSnapshots {
         ScheduledSnapshots { folder: dir.snapshots() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// Where the snapshot called `name` lies.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 }

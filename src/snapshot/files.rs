@@ -12,11 +12,17 @@ pub fn folder(path: &Path) -> PathBuf {
     }
 }
 
-/// A file under a temporary name in the folder where `path` will be; gone again if it is dropped.
+/// Ending of files that are being written.
+pub const PARTIAL: &str = ".partial";
+
+/// A file under a temporary name in the folder where `path` will be, which tells whose it is; gone
+/// again if it is dropped.
 pub fn beside(path: &Path) -> Result<tempfile::NamedTempFile, SnapshotError> {
     let folder = folder(path);
-    let made =
-        tempfile::Builder::new().prefix(".cosmoguard-").suffix(".partial").tempfile_in(&folder);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Names have a bound; whose it is shows in the first letters.
+    let prefix: String = [".", &name, "-"].concat().chars().take(48).collect();
+    let made = tempfile::Builder::new().prefix(&prefix).suffix(PARTIAL).tempfile_in(&folder);
     made.map_err(SnapshotError::io(&folder, "written"))
 }
 

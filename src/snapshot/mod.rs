@@ -23,6 +23,8 @@ mod manifest;
 mod names;
 mod pool;
 pub mod restore;
+pub mod retention;
+pub mod schedule;
 mod window;
 mod write;
 

@@ -3,14 +3,18 @@
 //!
 //! - `split` finds record boundaries, `stream` runs it over one (decompressed) file,
 //! - `merge` takes the files' records in order of time, `order` reads a blob layout by the hour,
-//! - `paths` lists what there is to read, `files` remembers it, `refused` keeps what was refused.
+//! - `paths` lists what there is to read, `files` remembers it, `refused` keeps what was refused,
+//! - `inbox` keeps what is handed over rather than found, until it is applied,
+//! - `places` reads single records once more.
 //!
 //! Everything streams. Memory is bounded by the number of files open, never by their sizes.
 mod files;
+pub mod inbox;
 mod input;
 mod merge;
 mod order;
 mod paths;
+mod places;
 mod refused;
 mod scan;
 mod seek;
@@ -31,6 +35,7 @@ use crate::time::Timestamp;
 pub use files::{FileTable, Identity};
 pub use order::Reader;
 pub use paths::Skipped;
+pub use places::{Unreadable, read_places};
 pub use refused::{RefusedLog, RefusedSummary};
 
 /// One raw record: a slice of its chunk, and where it came from.
@@ -160,7 +165,7 @@ pub enum SourceError {
     /// The paths hold nothing to read.
     #[error(
         "no log files in {paths} ({skipped} other files skipped); log files end in .json, .jsonl, \
-         .ndjson, .log, .txt, .concatjson, .gz or .zst, and a file given by name is always read"
+         .ndjson, .log, .txt, .concatjson, .inbox, .gz or .zst, and a file given by name is always read"
     )]
     Nothing {
         /// The paths as given.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::files::FileTable;
-use super::input::{self, Input};
+use super::input;
 use super::merge::{Merge, Settled, first_times, hour_of};
 use super::paths::{Listing, Skipped, Warnings, is_stdin, list};
 use super::stream::{Item, READ_LARGE, READ_SMALL, Stream};
@@ -36,7 +36,7 @@ pub(super) struct Opener {
     opened: u64,
     left_out: u64,
     /// Input that was handed over open, in place of file 0.
-    given: Option<Input>,
+    given: Option<Box<dyn Read + Send>>,
     known_heads: KnownHeads,
     /// Runs written to disk so far.
     pub(super) runs: u64,
@@ -78,8 +78,7 @@ impl Opener {
         }
         // A file that cannot be opened now is reported when its turn comes.
         let (input, _) = input::open(&path, None, &Arc::default()).ok()?;
-        let limited: Input = Box::new(input.take(FIRST_RECORD_WITHIN));
-        let mut stream = Stream::new(file, limited, READ_SMALL);
+        let mut stream = Stream::new(file, input.within(FIRST_RECORD_WITHIN), READ_SMALL);
         loop {
             match stream.next() {
                 Item::Record { start, len, .. } => {
@@ -187,7 +186,7 @@ impl Reader {
         self.opener.known_heads = known;
     }
 
-    fn with(files: FileTable, given: Option<Input>) -> Reader {
+    fn with(files: FileTable, given: Option<Box<dyn Read + Send>>) -> Reader {
         let bytes_total = files.entries.iter().map(|entry| entry.size).sum();
         let (warnings, read) = (Warnings::default(), Arc::default());
         let known_heads = KnownHeads::new();

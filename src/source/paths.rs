@@ -8,7 +8,8 @@ use super::files::FileTable;
 use crate::time::Timestamp;
 
 /// Endings of log files; in a folder everything else is passed over.
-const ENDINGS: [&str; 8] = ["json", "jsonl", "ndjson", "log", "txt", "concatjson", "gz", "zst"];
+const ENDINGS: [&str; 9] =
+    ["json", "jsonl", "ndjson", "log", "txt", "concatjson", "gz", "zst", super::inbox::EXTENSION];
 /// What this program writes itself beside logs.
 const OWN_FILES: [&str; 7] = [
     "refused.jsonl",

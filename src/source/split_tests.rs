@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::source::RefusedRecord;
+use crate::source::input::Input;
 use crate::source::stream::{Item, Stream};
 
 /// Hands out at most `step` bytes a read.
@@ -28,7 +29,7 @@ type Split = (Vec<(u64, String)>, Vec<RefusedRecord>);
 /// Splits `bytes` with windows that grow by `step`.
 fn split_by(bytes: &[u8], step: usize) -> Split {
     let input = Box::new(Slow { bytes: bytes.to_vec(), at: 0, step });
-    let mut stream = Stream::new(0, input, step);
+    let mut stream = Stream::new(0, Input::Whole(input), step);
     let (mut records, mut refused) = (Vec::new(), Vec::new());
     loop {
         match stream.next() {
@@ -185,7 +186,7 @@ impl Giant {
 fn a_giant_line_is_refused_without_being_held() {
     for head in [&b"{\"time\":\"1\"}\n{\"q\":\""[..], b"{\"time\":\"1\"}\nxx"] {
         let input = Giant { head, len: 100 << 20, tail: b"\"}\n{\"time\":\"2\"}\n" }.read();
-        let mut stream = Stream::new(0, input, 1 << 20);
+        let mut stream = Stream::new(0, Input::Whole(input), 1 << 20);
         let (mut records, mut reasons, mut most) = (Vec::new(), Vec::new(), 0);
         loop {
             match stream.next() {
@@ -210,7 +211,7 @@ fn an_envelope_of_any_size_streams() {
     let mut bytes = b"{\"records\":[".to_vec();
     bytes.extend_from_slice(&record);
     bytes.extend_from_slice(b"{}]}");
-    let mut stream = Stream::new(0, Box::new(io::Cursor::new(bytes)), 64 << 10);
+    let mut stream = Stream::new(0, Input::Whole(Box::new(io::Cursor::new(bytes))), 64 << 10);
     let mut count = 0;
     while let Item::Record { .. } = stream.next() {
         count += 1;

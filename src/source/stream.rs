@@ -2,6 +2,7 @@
 use std::io::Read;
 
 use super::RefusedRecord;
+use super::inbox::segment::Part;
 use super::input::Input;
 use super::split::{Splitter, Step};
 use crate::event::{Refusal, RefusalReason};
@@ -111,7 +112,11 @@ impl Stream {
                 }
                 Step::Skip(bytes) => self.pass(bytes),
                 Step::More => self.fill(),
-                Step::End => return self.end(),
+                Step::End => {
+                    if let Some(item) = self.end() {
+                        return item;
+                    }
+                }
             }
         }
     }
@@ -154,10 +159,26 @@ impl Stream {
         }
     }
 
-    fn end(&mut self) -> Item {
-        let Some(detail) = self.damage.take() else { return Item::End };
+    /// What is to be said at the end of the bytes; `None` if further ones follow, which have
+    /// nothing to do with those before.
+    fn end(&mut self) -> Option<Item> {
+        if let Some(detail) = self.damage.take() {
+            return Some(self.lost(self.offset, detail));
+        }
+        match self.input.next_part() {
+            Part::Batch(offset) => {
+                self.splitter = Splitter::default();
+                self.eof = false;
+                self.offset = offset;
+                None
+            }
+            Part::Lost { offset, detail, .. } => Some(self.lost(offset, detail)),
+            Part::End => Some(Item::End),
+        }
+    }
+
+    fn lost(&self, offset: u64, detail: String) -> Item {
         let refusal = Refusal { reason: RefusalReason::CutOff, at: 0, detail };
-        let (file, offset) = (self.file, self.offset);
-        Item::Refused(RefusedRecord { file, offset, refusal, sample: Vec::new() })
+        Item::Refused(RefusedRecord { file: self.file, offset, refusal, sample: Vec::new() })
     }
 }

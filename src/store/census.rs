@@ -25,6 +25,8 @@ pub enum Group {
     Alerts,
     /// Display rings: lost ones are missed by `why-not` and by nothing else.
     Display,
+    /// Records of alerts: lost ones are missed by `evidence` and by nothing else.
+    Evidence,
     /// Everything else: desk, tenant, fleet, priors, positions. Useless without each other.
     Run,
 }
@@ -39,6 +41,8 @@ impl Group {
             Group::Alerts
         } else if begins(keys::RING) {
             Group::Display
+        } else if begins(keys::EVIDENCE) {
+            Group::Evidence
         } else {
             Group::Run
         }
@@ -74,7 +78,7 @@ impl Tally {
 pub struct Census {
     /// Batches written since the store was made: its age.
     pub writes: u64,
-    groups: [Tally; 4],
+    groups: [Tally; 5],
 }
 
 /// Persisted form, version 1.
@@ -84,6 +88,7 @@ pub struct CensusV1 {
     accounts: Tally,
     alerts: Tally,
     display: Tally,
+    evidence: Tally,
     run: Tally,
 }
 
@@ -123,8 +128,8 @@ impl Census {
     /// # Errors
     /// None that can happen: its size is fixed and within the bound.
     pub fn seal(&self) -> Result<Vec<u8>, EnvelopeError> {
-        let [accounts, alerts, display, run] = self.groups;
-        let stored = CensusV1 { writes: self.writes, accounts, alerts, display, run };
+        let [accounts, alerts, display, evidence, run] = self.groups;
+        let stored = CensusV1 { writes: self.writes, accounts, alerts, display, evidence, run };
         codec::encode(&stored, CENSUS_BYTES_MAX)
     }
     /// Reads it back.
@@ -132,9 +137,9 @@ impl Census {
     /// # Errors
     /// Damage of any kind.
     pub fn open(sealed: &[u8]) -> Result<Census, EnvelopeError> {
-        let CensusV1 { writes, accounts, alerts, display, run } =
+        let CensusV1 { writes, accounts, alerts, display, evidence, run } =
             codec::decode(sealed, CENSUS_BYTES_MAX)?;
-        Ok(Census { writes, groups: [accounts, alerts, display, run] })
+        Ok(Census { writes, groups: [accounts, alerts, display, evidence, run] })
     }
 }
 
@@ -195,6 +200,7 @@ mod tests {
             (b"w/public/x", Group::Accounts),
             (b"l/1", Group::Alerts),
             (b"h/x", Group::Display),
+            (b"e/x", Group::Evidence),
             (b"d/desk", Group::Run),
             (b"s/positions", Group::Run),
             (b"z/later", Group::Run),

@@ -1,16 +1,37 @@
-//! The display ring: what an account's hours looked like, on disk and never in the actor. A day
-//! is 24 records of 21 bytes: state, five f16 of ln(1 + bytes), ten surprise codes.
+//! The display ring: what an account's hours looked like, on disk and never in the actor.
+//!
+//! A day is a format byte, 24 hours of 12 bytes, and 3 bytes for each test that was odd. An hour is
+//! a word (two bits of status, then one bit for each lane that was tested) and five f16 of
+//! ln(1 + bytes). Most tests are ordinary, so only the p-values of the others are kept: hour, lane,
+//! code. 28 days are 8.1 KB, and in a simulated fleet half a kilobyte more.
 use half::f16;
 
+use super::{StateStore, StoreError, WriteBatch, keys};
 use crate::account::message::{HourRecord, SURPRISE_LANES};
 use crate::baseline::tempo::HourStatus;
+use crate::ids::AccountId;
 
-/// Bytes of one hour.
-pub const HOUR_BYTES: usize = 1 + 5 * 2 + SURPRISE_LANES;
-/// Bytes of one day.
-pub const DAY_BYTES: usize = 24 * HOUR_BYTES;
 /// Days kept.
 pub const DAYS_KEPT: i64 = 28;
+/// Rarest p-values above this are kept as ordinary.
+pub const ODD_FROM_P: f64 = 0.1;
+
+/// First byte of a day.
+const FORMAT: u8 = 1;
+/// Hours of a day.
+const HOURS: usize = 24;
+/// Bytes of one hour.
+const HOUR_BYTES: usize = 2 + 5 * 2;
+/// Bytes before the odd tests.
+const FIXED_BYTES: usize = 1 + HOURS * HOUR_BYTES;
+/// Code of [`ODD_FROM_P`], and of what is ordinary; see `account::message::surprise_code`.
+const ODD: u8 = 16;
+const ORDINARY: u8 = 1;
+/// The lanes' bits lie above those of the status.
+const STATUS_BITS: usize = 2;
+
+/// A test whose p-value is kept: hour of the day, lane, code.
+type OddTest = [u8; 3];
 
 fn squeeze(bytes: f64) -> [u8; 2] {
     f16::from_f64(if bytes.is_nan() { f64::NAN } else { bytes.max(0.0).ln_1p() }).to_le_bytes()
@@ -20,47 +41,80 @@ fn widen(bytes: [u8; 2]) -> f64 {
     f16::from_le_bytes(bytes).to_f64().exp_m1()
 }
 
-/// Puts `record` into its day (24 slots; absent hours have state 0).
+fn lane_bit(lane: usize) -> u16 {
+    1 << (STATUS_BITS + lane)
+}
+
+/// The hours and odd tests of a day; `None` for what [`put`] did not write.
+fn parts(day: &[u8]) -> Option<(&[u8], Vec<OddTest>)> {
+    let (fixed, rest) = day.split_at_checked(FIXED_BYTES)?;
+    let (format, hours) = fixed.split_first()?;
+    let (odd, over) = rest.as_chunks::<3>();
+    let known = |[hour, lane, code]: &OddTest| {
+        usize::from(*hour) < HOURS && usize::from(*lane) < SURPRISE_LANES && *code >= ODD
+    };
+    let ascending = odd.is_sorted_by(|a, b| a[..2] < b[..2]);
+    let good = *format == FORMAT && over.is_empty() && ascending && odd.iter().all(known);
+    good.then(|| (hours, odd.to_vec()))
+}
+
+/// Puts `record` into its day, in place of what the day had of that hour.
 pub fn put(day: &mut Vec<u8>, record: &HourRecord) {
-    day.resize(DAY_BYTES, 0);
-    let slot = record.hour.rem_euclid(24) as usize * HOUR_BYTES;
-    let Some(to) = day.get_mut(slot..slot + HOUR_BYTES) else { return };
-    to[0] = match record.status {
+    let mut odd = match parts(day) {
+        Some((_, odd)) => odd,
+        None => {
+            day.clear();
+            day.push(FORMAT);
+            Vec::new()
+        }
+    };
+    day.resize(FIXED_BYTES, 0);
+    let hour = record.hour.rem_euclid(HOURS as i64) as u8;
+    let from = 1 + usize::from(hour) * HOUR_BYTES;
+    let Some(to) = day.get_mut(from..from + HOUR_BYTES) else { return };
+    let mut word: u16 = match record.status {
         HourStatus::Logged => 1,
         HourStatus::Silent => 2,
         HourStatus::Gap => 3,
     };
-    let values = [
-        record.observed,
-        record.quantiles[0],
-        record.quantiles[1],
-        record.quantiles[2],
-        record.low_from,
-    ];
-    for (i, value) in values.into_iter().enumerate() {
-        to[1 + 2 * i..3 + 2 * i].copy_from_slice(&squeeze(value));
+    odd.retain(|[of, ..]| *of != hour);
+    for (lane, code) in record.surprise.into_iter().enumerate().filter(|(_, code)| *code > 0) {
+        word |= lane_bit(lane);
+        if code >= ODD {
+            odd.push([hour, lane as u8, code]);
+        }
     }
-    to[11..].copy_from_slice(&record.surprise);
+    odd.sort_unstable();
+    let [q05, q50, q95] = record.quantiles;
+    to[..2].copy_from_slice(&word.to_le_bytes());
+    for (i, value) in [record.observed, q05, q50, q95, record.low_from].into_iter().enumerate() {
+        to[2 + 2 * i..4 + 2 * i].copy_from_slice(&squeeze(value));
+    }
+    day.extend_from_slice(odd.as_flattened());
 }
 
-/// Reads the hours of `day` (days since the epoch) back; damaged lengths give nothing.
+/// Reads the hours of `day` (days since the epoch) back; what is no day gives nothing. Tests that
+/// were not rarer than [`ODD_FROM_P`] come back as ordinary.
 pub fn read(day: i64, bytes: &[u8]) -> Vec<HourRecord> {
-    if bytes.len() != DAY_BYTES {
-        return Vec::new();
-    }
-    let mut hours = Vec::with_capacity(24);
-    for (slot, raw) in bytes.chunks_exact(HOUR_BYTES).enumerate() {
-        let status = match raw[0] {
+    let Some((slots, odd)) = parts(bytes) else { return Vec::new() };
+    let mut hours = Vec::with_capacity(HOURS);
+    for (slot, raw) in slots.chunks_exact(HOUR_BYTES).enumerate() {
+        let word = u16::from_le_bytes([raw[0], raw[1]]);
+        let status = match word & 3 {
             1 => HourStatus::Logged,
             2 => HourStatus::Silent,
             3 => HourStatus::Gap,
             _ => continue,
         };
-        let value = |i: usize| widen([raw[1 + 2 * i], raw[2 + 2 * i]]);
-        let mut surprise = [0; SURPRISE_LANES];
-        surprise.copy_from_slice(&raw[11..]);
+        let value = |i: usize| widen([raw[2 + 2 * i], raw[3 + 2 * i]]);
+        let mut surprise: [u8; SURPRISE_LANES] =
+            std::array::from_fn(|lane| if word & lane_bit(lane) == 0 { 0 } else { ORDINARY });
+        for [_, lane, code] in odd.iter().filter(|[hour, ..]| usize::from(*hour) == slot) {
+            surprise[usize::from(*lane)] = *code;
+        }
         hours.push(HourRecord {
-            hour: day * 24 + slot as i64,
+            // A day comes from a key, and a key may be anything.
+            hour: day.saturating_mul(HOURS as i64).saturating_add(slot as i64),
             status,
             observed: value(0),
             quantiles: [value(1), value(2), value(3)],
@@ -71,30 +125,112 @@ pub fn read(day: i64, bytes: &[u8]) -> Vec<HourRecord> {
     hours
 }
 
+/// Drops the whole ring of an account that is dropped itself.
+///
+/// # Errors
+/// The store failed.
+pub fn forget(
+    store: &dyn StateStore,
+    account: &AccountId,
+    batch: &mut WriteBatch,
+) -> Result<(), StoreError> {
+    store.scan(&keys::rings(account), &mut |key, _| {
+        batch.delete(key.to_vec());
+        true
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::message::surprise_code;
+    use proptest::prelude::*;
 
-    #[test]
-    fn a_day_reads_back_within_half_precision() {
-        let record = HourRecord {
-            hour: 48 + 5,
+    fn record(hour: i64, surprise: [u8; SURPRISE_LANES]) -> HourRecord {
+        HourRecord {
+            hour,
             status: HourStatus::Logged,
             observed: 1.84e9,
             quantiles: [21e6, 50e6, 96e6],
             low_from: f64::NAN,
-            surprise: [7; SURPRISE_LANES],
-        };
+            surprise,
+        }
+    }
+
+    #[test]
+    fn a_day_reads_back_within_half_precision() {
+        let record = record(48 + 5, [7; SURPRISE_LANES]);
         let mut day = Vec::new();
         put(&mut day, &record);
+        assert_eq!(day.len(), 1 + 24 * 12);
         let back = read(2, &day);
         assert_eq!(back.len(), 1);
-        assert_eq!(
-            (back[0].hour, back[0].status, back[0].surprise),
-            (53, HourStatus::Logged, [7; SURPRISE_LANES])
-        );
+        assert_eq!((back[0].hour, back[0].status), (53, HourStatus::Logged));
+        assert_eq!(back[0].surprise, [ORDINARY; SURPRISE_LANES]);
         assert!((back[0].observed / record.observed - 1.0).abs() < 0.02);
         assert!(back[0].low_from.is_nan());
         assert!(read(2, &day[1..]).is_empty());
+    }
+
+    #[test]
+    fn odd_tests_keep_their_p_and_an_hour_that_closes_again_replaces_itself() {
+        assert_eq!(surprise_code(ODD_FROM_P), ODD);
+        let mut day = Vec::new();
+        let mut surprise = [0; SURPRISE_LANES];
+        (surprise[3], surprise[7], surprise[9]) = (ODD, 255, ODD - 1);
+        put(&mut day, &record(7, surprise));
+        put(&mut day, &record(2, surprise));
+        assert_eq!(day.len(), FIXED_BYTES + 4 * 3);
+        let back = read(0, &day);
+        assert_eq!(back.iter().map(|r| r.hour).collect::<Vec<_>>(), [2, 7]);
+        surprise[9] = ORDINARY;
+        assert_eq!((back[0].surprise, back[1].surprise), (surprise, surprise));
+        put(&mut day, &record(7, [0; SURPRISE_LANES]));
+        let back = read(0, &day);
+        assert_eq!((back[0].surprise, back[1].surprise), (surprise, [0; SURPRISE_LANES]));
+    }
+
+    #[test]
+    fn the_bytes_of_a_day_are_what_they_were() {
+        let mut surprise = [0; SURPRISE_LANES];
+        (surprise[0], surprise[4]) = (40, ORDINARY);
+        let mut day = Vec::new();
+        put(&mut day, &record(1, surprise));
+        assert_eq!((day[0], &day[1..13], &day[25..289]), (1, &[0; 12][..], &[0; 264][..]));
+        assert_eq!(day[13..25], [0x45, 0, 0x55, 0x4d, 0x37, 0x4c, 0x6f, 0x4c, 0x98, 0x4c, 0, 0x7e]);
+        assert_eq!(day[289..], [1, 0, 40]);
+    }
+
+    #[test]
+    fn what_is_no_day_is_begun_anew() {
+        let mut good = Vec::new();
+        put(&mut good, &record(3, [0; SURPRISE_LANES]));
+        for odd in [[24, 0, ODD], [0, SURPRISE_LANES as u8, ODD], [0, 0, ODD - 1]] {
+            let mut day = [&good[..], &odd].concat();
+            assert!(read(0, &day).is_empty(), "{odd:?}");
+            put(&mut day, &record(3, [0; SURPRISE_LANES]));
+            assert_eq!(day, good);
+        }
+        let unsorted = [&good[..], &[4, 0, ODD], &[3, 0, ODD]].concat();
+        assert!(read(0, &unsorted).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_day_or_none(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+            hour in any::<i64>(),
+            surprise in any::<[u8; SURPRISE_LANES]>(),
+        ) {
+            for mut day in [bytes.clone(), [&[FORMAT], &bytes[..]].concat()] {
+                read(1, &day);
+                put(&mut day, &record(hour, surprise));
+                let at = hour.rem_euclid(24);
+                let back = read(0, &day);
+                let odd = |code: u8| if code >= ODD { code } else { code.min(ORDINARY) };
+                let back = back.iter().find(|r| r.hour == at).map(|r| r.surprise);
+                prop_assert_eq!(back, Some(surprise.map(odd)));
+            }
+        }
     }
 }

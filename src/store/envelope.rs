@@ -108,7 +108,10 @@ pub fn open_up_to(bytes: &[u8], limit: usize, newest: u16) -> Result<(u16, &[u8]
         return Err(EnvelopeError::NotOurs);
     }
     let found = u16::from_le_bytes([v0, v1]);
-    if found == 0 || found > newest {
+    if found == 0 {
+        return Err(EnvelopeError::NotOurs);
+    }
+    if found > newest {
         return Err(EnvelopeError::FutureVersion { found, newest });
     }
     if codec != CODEC_BINCODE {

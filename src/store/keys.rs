@@ -1,5 +1,6 @@
 //! Keys of the one tree: a one-letter prefix a kind, then what names the value; numbers
 //! big-endian so that order on disk is order in time.
+use crate::alert::AlertId;
 use crate::ids::AccountId;
 
 /// Account checkpoints.
@@ -8,6 +9,10 @@ pub const ACCOUNT: &[u8] = b"a/";
 pub const STAGED: &[u8] = b"w/";
 /// Alert lines, by account sequence of delivery.
 pub const ALERT: &[u8] = b"l/";
+/// Records that alerts rest on, by alert id.
+pub const EVIDENCE: &[u8] = b"e/";
+/// Runs that taught this state, by number.
+pub const RUN_LOG: &[u8] = b"r/";
 /// Display rings.
 pub const RING: &[u8] = b"h/";
 /// Priors by day.
@@ -21,6 +26,8 @@ pub const SOURCE_NAME: &[u8] = b"n/";
 /// Fingerprints of recent records, by generation and part.
 pub const DIGESTS: &[u8] = b"g/";
 
+/// What was left out of accounts' models by hand.
+pub const LEFT_OUT: &[u8] = b"x/";
 /// Delivered lengths of alert files.
 pub const DELIVERED: &[u8] = b"s/delivered/";
 
@@ -84,9 +91,22 @@ pub fn digests(generation: u64, part: u32) -> Vec<u8> {
 pub fn due() -> Vec<u8> {
     b"s/due".to_vec()
 }
+/// What was left out of an account's model by hand.
+pub fn left_out(id: &AccountId) -> Vec<u8> {
+    [LEFT_OUT, id.key().as_bytes()].concat()
+}
+
 /// The `number`-th alert line.
 pub fn alert(number: u64) -> Vec<u8> {
     [ALERT, &number.to_be_bytes()].concat()
+}
+/// Records that alert `id` rests on.
+pub fn evidence(id: AlertId) -> Vec<u8> {
+    [EVIDENCE, &id.0.to_be_bytes()].concat()
+}
+/// The `number`-th run that taught this state.
+pub fn run_log(number: u64) -> Vec<u8> {
+    [RUN_LOG, &number.to_be_bytes()].concat()
 }
 /// Priors published at midnight of `day`.
 pub fn priors(day: i64) -> Vec<u8> {
@@ -116,5 +136,7 @@ pub fn of_every_kind() -> Vec<Vec<u8>> {
         source(0),
         source_name(0),
         digests(1, 0),
+        evidence(AlertId(1)),
+        run_log(1),
     ]
 }

@@ -19,8 +19,8 @@ use super::mark::Mark;
 use super::recovery::{Recovery, Rung};
 use super::sled_store::SledStore;
 use super::swap::{self, Old};
-use super::verify::{self, Depth, Judgement};
-use super::{StateStore, StoreError, keys, repair};
+use super::verify::{self, Damage, Depth, Judgement};
+use super::{StateStore, StoreError, WriteBatch, keys, repair};
 use crate::ids::AccountId;
 use crate::store::schema::run;
 use crate::time::Timestamp;
@@ -82,7 +82,8 @@ pub struct Opened {
 /// is the wall clock's, for the report.
 ///
 /// # Errors
-/// The directory is in use, cannot be read or written, or has no room for what must be written.
+/// The directory is in use, cannot be read or written, has no room for what must be written, or holds
+/// what a newer build wrote.
 pub fn open(
     dir: &Path,
     snapshots: &mut dyn SnapshotSource,
@@ -153,6 +154,11 @@ fn look(state: &Path, depth: Depth) -> Result<Look, StoreError> {
     match examined {
         Ok((store, examined)) => {
             let mut judgement = verify::judge(&examined, store.found(), mark);
+            if let Some(Damage { key, cause }) = judgement.newer {
+                let place = state.parent().unwrap_or(state).display().to_string();
+                let key = String::from_utf8_lossy(&key).into_owned();
+                return Err(StoreError::Newer { place, key, cause });
+            }
             if judgement.whole.is_none()
                 && let Err(cause) = run::load(&store, 0)
             {
@@ -183,6 +189,9 @@ fn is_kept(
 fn words(judgement: &Judgement) -> Vec<String> {
     let mut words: Vec<String> = judgement.whole.iter().cloned().collect();
     words.extend(judgement.incomplete.iter().map(|what| format!("lost of {what}")));
+    words.extend(judgement.evidence.iter().map(|damage| {
+        format!("records of an alert (`evidence`) are damaged and dropped: {}", damage.cause)
+    }));
     words.extend(judgement.behind.map(|(has, had)| {
         format!("the log lost its end: it holds {has} of {had} batches and is whole up to there")
     }));
@@ -211,6 +220,9 @@ fn mend(
     if !judgement.accounts.is_empty() {
         repair::accounts(store, &judgement.accounts, snapshots, report)?;
     }
+    let mut batch = WriteBatch::default();
+    judgement.evidence.iter().for_each(|damage| batch.delete(damage.key.clone()));
+    store.write(batch)?;
     store.recount()?;
     store.flush()
 }
@@ -297,6 +309,7 @@ impl<'a> Climb<'a> {
                 self.give_up(look);
                 return Ok(None);
             }
+            Err(newer @ StoreError::Newer { .. }) => return Err(newer),
             Err(cause) => {
                 self.report.why.push(cause.to_string());
                 return Ok(None);
@@ -341,6 +354,7 @@ impl<'a> Climb<'a> {
                 self.give_up(look);
                 Ok(None)
             }
+            Err(newer @ StoreError::Newer { .. }) => Err(newer),
             Err(cause) => {
                 self.report.why.push(cause.to_string());
                 Ok(None)

@@ -31,6 +31,10 @@ impl DataDir {
     pub fn alerts(&self) -> PathBuf {
         self.0.join(ALERTS)
     }
+    /// Batches that were handed over.
+    pub fn inbox(&self) -> PathBuf {
+        self.0.join("inbox")
+    }
     /// Refused records.
     pub fn refused(&self) -> PathBuf {
         self.0.join("refused.jsonl")

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod quiet;
 pub mod recovery;
 pub mod repair;
+pub mod run_log;
 pub mod run_state;
 pub mod schema;
 pub mod sled_store;
@@ -71,6 +72,16 @@ pub enum StoreError {
         place: String,
         /// What is wrong.
         cause: String,
+    },
+    /// A newer build wrote it. Nothing was changed.
+    #[error("state in `{place}` is not of this version: what lies under `{key}`: {cause}")]
+    Newer {
+        /// Directory.
+        place: String,
+        /// A key whose value is newer, printable.
+        key: String,
+        /// Which version, and which one this build reads.
+        cause: envelope::EnvelopeError,
     },
     /// A value does not decode.
     #[error("state under `{key}` is damaged: {cause}")]

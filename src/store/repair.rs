@@ -3,7 +3,7 @@ use super::ladder::SnapshotSource;
 use super::recovery::{Fate, Recovery};
 use super::schema::{account, run};
 use super::verify::Damage;
-use super::{StateStore, StoreError, WriteBatch, keys};
+use super::{StateStore, StoreError, WriteBatch, display_ring, keys};
 use crate::account::model::AccountModel;
 use crate::alert::dedup::{DeskState, Lane};
 use crate::ids::AccountId;
@@ -49,6 +49,7 @@ pub fn accounts(
             }
             None => {
                 batch.delete(keys::account(&id));
+                display_ring::forget(store, &id, &mut batch)?;
                 desk.seen.remove(&(Lane::Account, id.clone()));
                 report.lose(&id, Fate::Afresh, None, Some(run.watermark));
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::census::Census;
+use super::envelope::EnvelopeError;
 use super::mark::Mark;
 use super::{StateStore, StoreError, Visit, WriteBatch, keys, lock, quiet};
 
@@ -35,7 +36,7 @@ pub enum Found {
     /// There was none: written before there was a census, or lost.
     NoCensus,
     /// It does not open.
-    Damaged(String),
+    Damaged(EnvelopeError),
 }
 
 impl std::fmt::Debug for SledStore {
@@ -214,7 +215,7 @@ fn found(db: &sled::Db) -> Result<Found, sled::Error> {
     Ok(match db.get(keys::CENSUS)? {
         Some(sealed) => match Census::open(&sealed) {
             Ok(census) => Found::Census(Box::new(census)),
-            Err(cause) => Found::Damaged(cause.to_string()),
+            Err(cause) => Found::Damaged(cause),
         },
         None if db.is_empty() => Found::Nothing,
         None => Found::NoCensus,

@@ -58,6 +58,15 @@ impl Source {
         self.passed.get(at).filter(|(begin, _)| *begin <= offset).map(|_| at)
     }
 
+    /// It may be what `then` became.
+    fn follows(&self, then: &Source) -> bool {
+        let (now, before) = (&self.key, &then.key);
+        now.path == before.path
+            && self.next >= then.next
+            && (now.head_len > before.head_len
+                || (now.head_len, now.head) == (before.head_len, before.head))
+    }
+
     fn is_applied(&self, offset: u64) -> bool {
         self.key != FileKey::STDIN && offset < self.next && self.stretch(offset).is_none()
     }
@@ -191,6 +200,54 @@ impl Sources {
         if let Some(source) = number.and_then(|n| self.sources.get_mut(n as usize)) {
             source.pass(offset);
         }
+    }
+
+    /// The file that begins like this is applied up to the record at `offset`, and nothing before
+    /// it was passed over.
+    pub fn is_applied_through(&self, head_len: u32, head: u128, offset: u64) -> bool {
+        let number = self.by_head.get(&(head_len, head));
+        let known = number.and_then(|number| self.sources.get(*number as usize));
+        known.is_some_and(|s| offset < s.next && s.passed.is_empty())
+    }
+
+    /// Who file `number` of the register is; `None` for an unknown number.
+    pub fn identity(&self, number: u32) -> Option<FileKey> {
+        self.sources.get(number as usize).map(|s| s.key)
+    }
+
+    /// This register with everything applied as far as it was in `earlier`; files are recognised as
+    /// they are now. `None` if `earlier` is not an earlier state of this register.
+    pub fn rewound_to(&self, earlier: &Sources) -> Option<Sources> {
+        let mut pairs = earlier.sources.iter().zip(&self.sources);
+        if earlier.len() > self.len() || !pairs.all(|(then, now)| now.follows(then)) {
+            return None;
+        }
+        let mut rewound = Sources { of_run: Vec::new(), names: Vec::new(), ..self.clone() };
+        for (number, source) in rewound.sources.iter_mut().enumerate() {
+            let then = earlier.sources.get(number);
+            source.next = then.map_or(0, |s| s.next);
+            source.passed = then.map_or_else(Vec::new, |s| s.passed.clone());
+        }
+        Some(rewound)
+    }
+
+    /// Numbers of files that this run did not meet and of which more is applied here than in
+    /// `earlier`. Standard input always is one: nobody can tell what came through it.
+    pub fn unmet_since(&self, earlier: &Sources) -> Vec<u32> {
+        let mut met = vec![false; self.sources.len()];
+        for number in self.of_run.iter().flatten() {
+            if let Some(met) = met.get_mut(*number as usize) {
+                *met = true;
+            }
+        }
+        let is_unmet = |number: usize, now: &Source| {
+            let then = earlier.sources.get(number);
+            let same =
+                then.is_some_and(|then| (then.next, &then.passed) == (now.next, &now.passed));
+            now.key == FileKey::STDIN || (!met[number] && !same && now.next > 0)
+        };
+        let numbered = self.sources.iter().enumerate();
+        numbered.filter(|(n, now)| is_unmet(*n, now)).map(|(n, _)| n as u32).collect()
     }
 
     /// How far the file that another register calls `number` is applied here; 0 if it is unknown.

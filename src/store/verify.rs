@@ -3,7 +3,7 @@
 use super::census::{Census, Group};
 use super::envelope::{self, EnvelopeError};
 use super::mark::Mark;
-use super::schema::{account, run};
+use super::schema::{account, evidence, run};
 use super::sled_store::Found;
 use super::{StateStore, StoreError, keys};
 
@@ -57,6 +57,7 @@ fn check(key: &[u8], value: &[u8], depth: Depth) -> Result<(), EnvelopeError> {
         Group::Accounts => envelope::open(value, account::CHECKPOINT_BYTES_MAX).map(|_| ()),
         // Neither lines nor rings have an envelope; the census knows their checksums.
         Group::Alerts | Group::Display => Ok(()),
+        Group::Evidence => evidence::open(value).map(|_| ()),
         Group::Run if value.starts_with(&envelope::MAGIC) || is_sealed(key) => {
             envelope::open(value, run::PART_BYTES_MAX).map(|_| ())
         }
@@ -80,10 +81,14 @@ pub struct Judgement {
     pub whole: Option<String>,
     /// Account values (key and cause) that are damaged while all else is as it should be.
     pub accounts: Vec<Damage>,
+    /// Records of alerts that are damaged: nothing can be made of them.
+    pub evidence: Vec<Damage>,
     /// What is incomplete and does no harm to anything else.
     pub incomplete: Vec<String>,
     /// It is whole but an earlier one: batches it has, and batches that there were.
     pub behind: Option<(u64, u64)>,
+    /// A value that a newer build wrote: nothing is wrong, and nothing here can judge it.
+    pub newer: Option<Damage>,
     /// It has no census yet: a build before there was one wrote it.
     pub uncounted: bool,
 }
@@ -92,7 +97,9 @@ impl Judgement {
     /// Nothing to repair and nothing to say.
     pub fn is_sound(&self) -> bool {
         self.whole.is_none()
+            && self.newer.is_none()
             && self.accounts.is_empty()
+            && self.evidence.is_empty()
             && self.incomplete.is_empty()
             && self.behind.is_none()
     }
@@ -101,28 +108,26 @@ impl Judgement {
 /// Judges what was found against what should be there.
 pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judgement {
     let mut judgement = Judgement::default();
-    let recorded = match (recorded, mark) {
-        (Found::Nothing, None) => return judgement,
-        (Found::Nothing, Some(mark)) if mark.writes == 0 => return judgement,
-        (Found::Nothing, Some(mark)) => {
-            return whole(format!(
-                "it is empty, and held {} accounts and {} alert lines",
-                mark.accounts, mark.alerts
-            ));
-        }
-        (Found::Damaged(cause), _) => return whole(format!("its census is damaged: {cause}")),
-        (Found::NoCensus, Some(_)) => return whole("its census is gone".to_owned()),
-        (Found::NoCensus, None) => {
+    let recorded = match expected(recorded, mark) {
+        Ok(Some(census)) => census,
+        Ok(None) => {
             judgement.uncounted = true;
             examined.census
         }
-        (Found::Census(census), _) => **census,
+        Err(judgement) => return *judgement,
     };
+    let differs = |group| examined.census.group(group) != recorded.group(group);
+    // A flipped bit may claim a version as well, but then the sum of its group is another.
+    let written = |d: &&Damage| {
+        matches!(d.cause, EnvelopeError::FutureVersion { .. }) && !differs(Group::of(&d.key))
+    };
+    if let Some(damage) = examined.damaged.iter().find(written) {
+        return newer(damage.clone());
+    }
     let run = examined.damaged.iter().find(|d| Group::of(&d.key) == Group::Run);
     if let Some(Damage { key, cause }) = run {
         return whole(format!("what lies under `{}`: {cause}", String::from_utf8_lossy(key)));
     }
-    let differs = |group| examined.census.group(group) != recorded.group(group);
     let counts = |group| (examined.census.group(group).entries, recorded.group(group).entries);
     if differs(Group::Run) {
         return whole("records of the run are missing or older than the rest".to_owned());
@@ -132,14 +137,18 @@ pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judge
     if have != had {
         return whole(format!("it holds {have} account records of {had}"));
     }
-    if differs(Group::Accounts) && examined.damaged.is_empty() {
+    (judgement.accounts, judgement.evidence) =
+        examined.damaged.iter().cloned().partition(|d| Group::of(&d.key) == Group::Accounts);
+    if differs(Group::Accounts) && judgement.accounts.is_empty() {
         return whole("account records are of different age".to_owned());
     }
-    judgement.accounts = examined.damaged.clone();
-    for (group, what) in
-        [(Group::Alerts, "alert lines (`explain`)"), (Group::Display, "hours (`why-not`)")]
-    {
-        if differs(group) {
+    for (group, what) in [
+        (Group::Alerts, "alert lines (`explain`)"),
+        (Group::Display, "hours (`why-not`)"),
+        (Group::Evidence, "records of alerts (`evidence`)"),
+    ] {
+        // A damaged header makes the sum differ too, and is told by itself.
+        if differs(group) && (group != Group::Evidence || judgement.evidence.is_empty()) {
             let (have, had) = counts(group);
             judgement.incomplete.push(format!("{what}: {have} records of {had}"));
         }
@@ -150,8 +159,33 @@ pub fn judge(examined: &Examined, recorded: &Found, mark: Option<Mark>) -> Judge
     judgement
 }
 
+/// What should be there; `None` if a build before there was a census wrote it. The error judges a
+/// store of which that is not known.
+fn expected(recorded: &Found, mark: Option<Mark>) -> Result<Option<Census>, Box<Judgement>> {
+    let judgement = match (recorded, mark) {
+        (Found::Census(census), _) => return Ok(Some(**census)),
+        (Found::NoCensus, None) => return Ok(None),
+        (Found::Nothing, None) => Judgement::default(),
+        (Found::Nothing, Some(mark)) if mark.writes == 0 => Judgement::default(),
+        (Found::Nothing, Some(mark)) => whole(format!(
+            "it is empty, and held {} accounts and {} alert lines",
+            mark.accounts, mark.alerts
+        )),
+        (Found::Damaged(cause @ EnvelopeError::FutureVersion { .. }), _) => {
+            newer(Damage { key: keys::CENSUS.to_vec(), cause: cause.clone() })
+        }
+        (Found::Damaged(cause), _) => whole(format!("its census is damaged: {cause}")),
+        (Found::NoCensus, Some(_)) => whole("its census is gone".to_owned()),
+    };
+    Err(Box::new(judgement))
+}
+
 fn whole(why: String) -> Judgement {
     Judgement { whole: Some(why), ..Judgement::default() }
+}
+
+fn newer(value: Damage) -> Judgement {
+    Judgement { newer: Some(value), ..Judgement::default() }
 }
 
 #[cfg(test)]
@@ -172,6 +206,8 @@ mod tests {
         entries.push((keys::positions(), sealed("positions")));
         entries.push((keys::alert(0), b"{}".to_vec()));
         entries.push((b"h/public/a\0x".to_vec(), vec![0; 9]));
+        let kept = evidence::seal(&crate::alert::kept::Kept::default()).unwrap();
+        entries.push((b"e/0000000000000001".to_vec(), kept));
         entries
     }
 
@@ -212,6 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_newer_build_wrote_is_told_from_a_flipped_bit() {
+        for at in [3, 20] {
+            let mut entries = entries();
+            entries[at].1 = envelope::seal_as(7, b"later");
+            let examined = examine(&store(&entries), Depth::Checksums).unwrap();
+            let judgement = judge(&examined, &counted(&entries), None);
+            let newer = judgement.newer.expect("named");
+            assert_eq!(newer.key, entries[at].0);
+            assert_eq!(newer.cause, EnvelopeError::FutureVersion { found: 7, newest: 1 });
+            let flipped = judged(|entries| entries[at].1[4] ^= 6);
+            assert_eq!(flipped.newer, None);
+            assert!(!flipped.is_sound());
+        }
+        let census = Found::Damaged(EnvelopeError::FutureVersion { found: 2, newest: 1 });
+        assert!(judge(&Examined::default(), &census, None).newer.is_some());
+    }
+
+    #[test]
     fn what_is_missing_old_or_of_the_run_condemns_the_whole() {
         for (change, words) in [
             (
@@ -233,8 +287,18 @@ mod tests {
     fn lost_lines_and_hours_are_said_and_condemn_nothing() {
         let judgement = judged(|e| drop(e.drain(22..)));
         assert_eq!(judgement.whole, None);
-        assert_eq!(judgement.incomplete.len(), 2);
+        assert_eq!(judgement.incomplete.len(), 3);
         assert!(!judgement.is_sound());
+    }
+
+    #[test]
+    fn damaged_records_of_an_alert_condemn_nothing_and_are_no_account() {
+        for at in [0, 12, 16] {
+            let judgement = judged(|entries| entries[24].1[at] ^= 1);
+            assert_eq!((&judgement.whole, judgement.accounts.len()), (&None, 0));
+            assert_eq!(judgement.evidence.len(), 1, "{at}");
+            assert!(judgement.incomplete.is_empty() && !judgement.is_sound());
+        }
     }
 
     #[test]
@@ -246,7 +310,7 @@ mod tests {
         let examined = examine(&store(&entries()), Depth::Checksums).unwrap();
         assert!(judge(&examined, &Found::NoCensus, mark).whole.is_some());
         assert!(judge(&examined, &Found::NoCensus, None).uncounted);
-        assert!(judge(&examined, &Found::Damaged("x".to_owned()), mark).whole.is_some());
+        assert!(judge(&examined, &Found::Damaged(EnvelopeError::Checksum), mark).whole.is_some());
         assert_eq!(judge(&examined, &counted(&entries()), mark).behind, Some((7, 9)));
     }
 }

@@ -140,3 +140,38 @@ impl StateCompacted {
         tracing::info!(before = self.before, after = self.after, "state compacted");
     }
 }
+
+/// An inbox was not left in good order.
+pub struct InboxRecovered {
+    /// Bytes of a batch that was never accepted, cut off.
+    pub cut_bytes: u64,
+    /// Damaged places, whose batches are lost.
+    pub damaged: u64,
+}
+
+impl InboxRecovered {
+    /// Logs it.
+    pub fn emit(&self) {
+        let (cut_bytes, damaged) = (self.cut_bytes, self.damaged);
+        if damaged > 0 {
+            tracing::error!(cut_bytes, damaged, "inbox is damaged, what is whole is read");
+        } else {
+            tracing::warn!(cut_bytes, "inbox ended inside of a batch, which was never accepted");
+        }
+    }
+}
+
+/// The disk under an inbox failed; senders were told.
+pub struct InboxRefused<'a> {
+    /// How many batches.
+    pub batches: usize,
+    /// Why.
+    pub cause: &'a dyn std::error::Error,
+}
+
+impl InboxRefused<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(batches = self.batches, cause = %self.cause, "batches refused");
+    }
+}

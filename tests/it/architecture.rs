@@ -38,6 +38,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("router::watermark", 4),
     ("router::digests", 4),
     // 5: bytes in and out
+    ("evidence", 5),
     ("intel", 5),
     ("simulate", 5),
     ("snapshot", 5),

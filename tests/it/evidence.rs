@@ -1,4 +1,4 @@
-//! Alerts know which records they rest on.
+//! Alerts know which records they rest on, and these can be handed over.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ use cosmoguard::time::MINUTE_MS;
 
 use crate::simulated::fleet;
 use crate::splits::world::{End, World};
+
+mod folder;
+mod kept;
 
 fn desk_of(world: &World, chunk_records: usize, threads: usize) -> DeskState {
     let folder = tempfile::tempdir().unwrap();

@@ -9,19 +9,24 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cosmoguard::account::model::AccountModel;
+use cosmoguard::alert::kept::{Found, Kept, KeptRecord, NotRead};
 use cosmoguard::baseline::prior::Priors;
+use cosmoguard::event::Place;
 use cosmoguard::profile::Profile;
 use cosmoguard::replay::engine::RunOptions;
+use cosmoguard::snapshot;
+use cosmoguard::store::ladder::{self, NoSnapshots};
 use cosmoguard::store::memory::MemoryStore;
 use cosmoguard::store::run_state::RunState;
-use cosmoguard::store::schema::{account, run};
-use cosmoguard::store::{StateStore, WriteBatch, keys};
-use cosmoguard::time::MINUTE_MS;
+use cosmoguard::store::schema::{account, evidence, run};
+use cosmoguard::store::{StateStore, WriteBatch, display_ring, keys};
+use cosmoguard::time::{MINUTE_MS, Timestamp};
 
 use crate::simulated::{Ran, fleet, run_fleet};
+use crate::snapshots::about;
 
 /// Parts of a run's state that have a key of their own.
 fn parts() -> [(&'static str, Vec<u8>); 4] {
@@ -33,15 +38,14 @@ fn parts() -> [(&'static str, Vec<u8>); 4] {
     ]
 }
 
+/// All of the example in one file.
+const SNAPSHOT: &str = "fleet.cgsnap";
+
 /// Parts that are written once a day: name and prefix.
 const DAILY: [(&str, &[u8]); 2] = [("priors", keys::PRIORS), ("directory", keys::DIRECTORY)];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/golden/v1")
-}
-
-fn blessing() -> bool {
-    std::env::var_os("COSMOGUARD_BLESS").is_some_and(|v| v == "1")
 }
 
 fn read(name: &str) -> Vec<u8> {
@@ -93,6 +97,16 @@ fn expectations(state: &RunState) -> BTreeMap<String, String> {
     ])
 }
 
+/// Writes all golden files anew, once, if that is asked for.
+fn bless_if_asked() {
+    static BLESSED: LazyLock<()> = LazyLock::new(|| {
+        if std::env::var_os("COSMOGUARD_BLESS").is_some_and(|v| v == "1") {
+            bless();
+        }
+    });
+    LazyLock::force(&BLESSED);
+}
+
 fn bless() {
     let ran = example();
     let to = folder();
@@ -104,6 +118,9 @@ fn bless() {
     let sealed = accounts.values().max_by_key(|sealed| sealed.len()).unwrap();
     write("account.bin", sealed);
     write("account.expected.json", picture(&account::open(sealed).unwrap()).as_bytes());
+    snapshot::create(ran.store.as_ref(), &to.join(SNAPSHOT), &about(), &mut |_| ()).unwrap();
+    write("evidence.bin", &evidence::seal(&kept()).unwrap());
+    write("evidence.expected.txt", format!("{:#?}\n", kept()).as_bytes());
     let store = MemoryStore::default();
     let mut batch = WriteBatch::default();
     for (name, key) in parts() {
@@ -121,6 +138,25 @@ fn bless() {
     store.write(batch).unwrap();
     let state = run::load(&store, lateness_ms()).unwrap();
     expectations(&state).iter().for_each(|(name, text)| write(name, text.as_bytes()));
+}
+
+/// Records of an alert as they are kept, each in another state.
+fn kept() -> Kept {
+    let states = NotRead::ALL.into_iter().map(Found::Nothing).chain([Found::Bytes([0xab; 32])]);
+    let record = |(n, found)| KeptRecord {
+        time: Timestamp(1_790_000_000_000 + n),
+        place: Place::new(7, 300 * n as u64, 299),
+        first: n == 0,
+        last: n == 5,
+        found,
+    };
+    Kept {
+        account: "public/contoso".to_owned(),
+        start: Timestamp(1_790_000_000_000),
+        sources: vec![(7, "logs/PT1H.json".to_owned())],
+        records: (0_i64..).zip(states).map(record).collect(),
+        redacted: b"packed".to_vec(),
+    }
 }
 
 /// The golden files, under their keys.
@@ -145,13 +181,16 @@ fn golden_store() -> MemoryStore {
 
 #[test]
 fn golden_state_reads_and_writes_as_ever() {
-    if blessing() {
-        bless();
-    }
+    bless_if_asked();
     let sealed = read("account.bin");
     let model = account::open(&sealed).unwrap();
     similar("account.expected.json", &picture(&model));
     assert_eq!(account::seal(&model).unwrap(), sealed, "account.bin is written differently");
+
+    let sealed = read("evidence.bin");
+    let kept = evidence::open(&sealed).unwrap();
+    similar("evidence.expected.txt", &format!("{kept:#?}\n"));
+    assert_eq!(evidence::seal(&kept).unwrap(), sealed, "evidence.bin is written differently");
 
     let store = golden_store();
     let mut state = run::load(&store, lateness_ms()).unwrap();
@@ -164,6 +203,35 @@ fn golden_state_reads_and_writes_as_ever() {
         let key = String::from_utf8_lossy(&key);
         assert_eq!(written, golden, "what lies under `{key}` is written differently");
     }
+}
+
+/// A file that lay in a drawer: whole, and a run goes on from what it becomes.
+#[test]
+fn the_golden_snapshot_restores_as_ever() {
+    bless_if_asked();
+    let (file, dir) = (folder().join(SNAPSHOT), tempfile::tempdir().unwrap());
+    let manifest = snapshot::restore(&file, dir.path(), false, &mut |_| ()).unwrap().manifest;
+    assert_eq!((manifest.format_version, manifest.schema_version, manifest.accounts), (1, 1, 3));
+    let lines = fs::read_to_string(dir.path().join("alerts.jsonl")).unwrap().lines().count();
+    assert!(lines > 3 && lines as u64 == manifest.alerts);
+
+    let store = ladder::open(dir.path(), &mut NoSnapshots, Timestamp(0)).unwrap().store;
+    let sealed = read("account.bin");
+    let id = account::open(&sealed).unwrap().id().clone();
+    assert_eq!(store.get(&keys::account(&id)).unwrap(), Some(sealed));
+    let golden = golden_store();
+    for (name, key) in parts() {
+        assert_eq!(store.get(&key).unwrap(), golden.get(&key).unwrap(), "{name}");
+    }
+    let state = run::load(store.as_ref(), lateness_ms()).unwrap();
+    assert_eq!(state.fleet.accounts(), 3);
+    let (mut hours, prefix) = (0, keys::rings(&id));
+    let mut count = |key: &[u8], day: &[u8]| {
+        hours += display_ring::read(i64::from_be_bytes(*key.last_chunk().unwrap()), day).len();
+        true
+    };
+    store.scan(&prefix, &mut count).unwrap();
+    assert!(hours > 5 * 24, "{hours}");
 }
 
 /// Equal texts, or the first line that is not.

@@ -280,6 +280,8 @@ fn one_damaged_account_is_named_and_the_others_are_kept() {
             assert_eq!(store.get(&key).unwrap(), Some(value));
         }
         assert!(!ran.err.contains("panicked"), "{}", ran.err);
+        // Its hours go with it where nothing of it is left.
+        assert_eq!(has_ring(store.as_ref(), &name), snapshots);
         // Its next findings are not taken for ones that were seen.
         let id = AccountId::new(name.split_once('/').unwrap().1, Cloud::Public);
         let seen = cosmoguard::store::schema::run::desk(store.as_ref()).unwrap();
@@ -289,6 +291,16 @@ fn one_damaged_account_is_named_and_the_others_are_kept() {
             assert!(model.state().sequence >= last, "{} < {last}", model.state().sequence);
         }
     }
+}
+
+fn has_ring(store: &dyn StateStore, name: &str) -> bool {
+    let (mut found, id) = (false, AccountId::parse(name));
+    let mut meet = |_: &[u8], _: &[u8]| {
+        found = true;
+        false
+    };
+    store.scan(&keys::rings(&id), &mut meet).unwrap();
+    found
 }
 
 fn shell(patient: &Patient, script: &str) -> std::process::Output {
@@ -322,19 +334,43 @@ fn a_full_disk_ends_the_run_and_leaves_the_state_as_it_was() {
 #[test]
 fn a_directory_that_cannot_be_written_is_said_to_be_so() {
     let patient = Patient::new(true);
-    let binary = env!("CARGO_BIN_EXE_cosmoguard");
-    // Tests may run as root, whom no permission stops; without setpriv there is nobody to be.
-    let script =
-        format!("exec setpriv --reuid=65534 --clear-groups {binary} {}", replay("d").join(" "));
-    let out = shell(&patient, &script);
-    let err = String::from_utf8_lossy(&out.stderr);
-    if err.contains("setpriv") {
-        println!("not tested here: {err}");
-        return;
+    let (binary, args) = (env!("CARGO_BIN_EXE_cosmoguard"), replay("d").join(" "));
+    // Tests may run as root, whom no permission stops; setpriv makes nobody of him.
+    let script = format!(
+        r#"[ "$(id -u)" = 0 ] && nobody="setpriv --reuid=65534 --clear-groups"; exec $nobody {binary} {args}"#
+    );
+    let allow = |rights: &str, paths: &str| {
+        assert!(shell(&patient, &format!("chmod {rights} {paths}")).status.success());
+    };
+    // Others may look everywhere; the logs lie in a folder of their own.
+    allow("755", &format!(". {}", SCENE.dir.path().display()));
+    for open in ["", "d", "d d/lock"] {
+        allow("-R a-w", "d");
+        if !open.is_empty() {
+            allow("a+w", open);
+        }
+        let before = contents(&patient);
+        let out = shell(&patient, &script);
+        let err = String::from_utf8_lossy(&out.stderr);
+        if err.contains("setpriv") {
+            println!("not tested here: {err}");
+            break;
+        }
+        assert_eq!(out.status.code(), Some(1), "{err}");
+        assert!(err.contains("state in `d") && err.contains("Permission denied"), "{err}");
+        assert_eq!(patient.report(), None);
+        assert!(contents(&patient) == before, "`{open}` open: something was changed");
     }
-    assert_eq!(out.status.code(), Some(1), "{err}");
-    assert!(err.to_lowercase().contains("permission denied"), "{err}");
-    assert_eq!(patient.report(), None);
+    allow("-R u+w", "d");
+    patient.heals("writable again");
+}
+
+/// Names and bytes of all files of the state.
+fn contents(patient: &Patient) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(patient.state()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
 #[test]

@@ -16,16 +16,19 @@ use cosmoguard::time::Timestamp;
 
 use crate::simulated::{Ran, fleet, run_fleet};
 
-mod commands;
+pub mod commands;
 mod damage;
 mod interrupted;
+mod rings;
+mod scheduled;
 mod secrets;
+mod versions;
 
 /// A week of three accounts with attacks.
 static FLEET: LazyLock<Ran> =
     LazyLock::new(|| run_fleet(fleet(3, 9, 30.0), 1000, RunOptions::default()));
 
-fn about() -> About {
+pub fn about() -> About {
     About {
         created: Timestamp(1_790_000_000_000),
         program_version: "0.1.0".to_owned(),

@@ -1,5 +1,6 @@
-//! However a stream is split by the death of the process, by clean ends, by sleep, batches, threads
-//! and checkpoints, the alerts and every stored byte are those of one run from end to end.
+//! However a stream is split by the death of the process, by errors of the store, by power cuts, by
+//! snapshots that are restored elsewhere, by clean ends, by sleep, batches, threads and checkpoints,
+//! the alerts and every stored byte are those of one run from end to end.
 //!
 //! Deaths are those of kill -9: what was written to the store stays, what was not is gone, and the
 //! alert file ends in the middle of a line.
@@ -7,18 +8,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use cosmoguard::replay::engine::RunOptions;
+use cosmoguard::snapshot;
 use cosmoguard::store::memory::MemoryStore;
+use cosmoguard::store::sled_store::SledStore;
 use cosmoguard::store::{StateStore, StoreError, Visit, WriteBatch, keys};
 use cosmoguard::time::Timestamp;
 use proptest::prelude::*;
 
+use faulty::Faulty;
 use world::{End, Played, World};
 
+use crate::simulated::fleet;
+use crate::snapshots::about;
+
+mod faulty;
 pub mod world;
 
 /// A store that dies with its process: after so many writes every further call fails.
@@ -68,6 +76,11 @@ enum Part {
     DiesAtWrite(u64),
     /// Killed after this share (in 65,536ths) of the records.
     DiesAtRecord(u16),
+    /// A call of the store fails, and what else this process wrote since its last flush is lost up
+    /// to a share.
+    Fails { call: u64, lost: u16 },
+    /// No process: a snapshot is made and restored into an empty directory.
+    Restored,
     /// The input ends there for now; alerts of what is open come out.
     Ends(u16),
 }
@@ -105,6 +118,8 @@ fn death() -> impl Strategy<Value = Part> {
     prop_oneof![
         3 => (0..500_u64).prop_map(Part::DiesAtWrite),
         1 => any::<u16>().prop_map(Part::DiesAtRecord),
+        2 => (0..1500_u64, any::<u16>()).prop_map(|(call, lost)| Part::Fails { call, lost }),
+        1 => Just(Part::Restored),
     ]
 }
 
@@ -139,38 +154,83 @@ fn time(value: &serde_json::Value) -> Timestamp {
     Timestamp::parse(value.as_str().unwrap()).unwrap()
 }
 
-/// Runs process after process over the same data directory, the last one to the end.
-fn play(world: &World, parts: &[(Part, How)], last: How) -> Outcome {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("alerts.jsonl");
-    let store: Arc<dyn StateStore> = Arc::new(MemoryStore::default());
-    for (part, how) in parts {
-        let mut writes_left = u64::MAX;
-        let (records, end) = match *part {
-            Part::DiesAtWrite(writes) => {
-                writes_left = writes;
-                (world.len(), End::InputEnds)
-            }
-            Part::DiesAtRecord(share) => (world.share(share), End::Dies),
-            Part::Ends(share) => (world.share(share), End::InputEnds),
+/// A data directory: alerts in a file, state in memory or, after a restore, on the disk.
+struct Place {
+    dir: tempfile::TempDir,
+    store: Arc<dyn StateStore>,
+}
+
+impl Place {
+    fn empty() -> Place {
+        Place { dir: tempfile::tempdir().unwrap(), store: Arc::new(MemoryStore::default()) }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("alerts.jsonl")
+    }
+
+    /// What a snapshot of it becomes in an empty directory.
+    fn restored(&self) -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = self.dir.path().join("x.cgsnap");
+        snapshot::create(self.store.as_ref(), &snapshot, &about(), &mut |_| ()).unwrap();
+        snapshot::restore(&snapshot, dir.path(), false, &mut |_| ()).unwrap();
+        let store = Arc::new(SledStore::open(&dir.path().join("state")).unwrap());
+        Place { dir, store }
+    }
+
+    /// One process, however it ends.
+    fn part(&self, world: &World, part: Part, how: How) {
+        let run = |store: Arc<dyn StateStore>, records, end| {
+            world.play(&self.file(), store, records, end, how.chunk, how.options())
         };
-        let mortal: Arc<dyn StateStore> =
-            Arc::new(Mortal { inner: Arc::clone(&store), writes_left: writes_left.into() });
-        let played = world.play(&file, mortal, records, end, how.chunk, how.options());
+        let all = world.len();
+        let played = match part {
+            Part::Restored => return,
+            Part::DiesAtWrite(writes) => {
+                let inner = Arc::clone(&self.store);
+                let mortal = Mortal { inner, writes_left: writes.into() };
+                run(Arc::new(mortal), all, End::InputEnds)
+            }
+            Part::Fails { call, lost } => {
+                let faulty = Arc::new(Faulty::new(Arc::clone(&self.store), call));
+                let played = run(Arc::clone(&faulty) as _, all, End::InputEnds);
+                let met = faulty.calls() > call;
+                assert_eq!(
+                    met,
+                    matches!(played, Played::Died),
+                    "call {call} of {}",
+                    faulty.calls()
+                );
+                faulty.cut_power(lost);
+                played
+            }
+            Part::DiesAtRecord(share) => {
+                run(Arc::clone(&self.store), world.share(share), End::Dies)
+            }
+            Part::Ends(share) => run(Arc::clone(&self.store), world.share(share), End::InputEnds),
+        };
         if matches!(played, Played::Died) {
-            tear(&file);
+            tear(&self.file());
         }
     }
-    let played = world.play(
-        &file,
-        Arc::clone(&store),
-        world.len(),
-        End::InputEnds,
-        last.chunk,
-        last.options(),
-    );
+}
+
+/// Runs process after process over the same data directory, the last one to the end.
+fn play(world: &World, parts: &[(Part, How)], last: How) -> Outcome {
+    let mut place = Place::empty();
+    for (part, how) in parts {
+        if matches!(part, Part::Restored) {
+            place = place.restored();
+        } else {
+            place.part(world, *part, *how);
+        }
+    }
+    let store = Arc::clone(&place.store);
+    let file = place.file();
+    let played = world.play(&file, store, world.len(), End::InputEnds, last.chunk, last.options());
     assert!(matches!(played, Played::Ended));
-    (std::fs::read(&file).unwrap(), stored(store.as_ref()))
+    (std::fs::read(&file).unwrap(), stored(place.store.as_ref()))
 }
 
 /// The beginning of a line that never came to its end.
@@ -215,12 +275,13 @@ fn told(file: &[u8]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// What two runs must agree on when one of them came to an end in between. Early verdicts make
-/// the desk remember the lines that it printed; and while a blob hour is half read an end lets the
+/// the desk remember the lines that it printed, and keep their records; and while a blob hour is half read an end lets the
 /// watermark go on, so that fingerprints are forgotten at other moments.
 fn models(stored: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut rest = stored.clone();
     let run = [keys::desk(), keys::positions()];
-    rest.retain(|key, _| !run.contains(key) && !key.starts_with(keys::ALERT));
+    let told = |key: &[u8]| key.starts_with(keys::ALERT) || key.starts_with(keys::EVIDENCE);
+    rest.retain(|key, _| !run.contains(key) && !told(key));
     rest
 }
 
@@ -263,5 +324,43 @@ fn the_same_input_again_adds_nothing() {
             play(world, &[(Part::Ends(u16::MAX), CALM), (Part::Ends(u16::MAX), CALM)], CALM);
         assert_eq!(differing(&again.1, &once.1), Vec::<String>::new());
         assert!(again.0 == once.0, "the alert file differs");
+    }
+}
+
+/// Whichever call of the store fails first, and however much of what was not flushed goes with it.
+#[test]
+fn any_call_may_fail() {
+    let world = World::of(fleet(2, 4, 30.0), false);
+    let how = How { threads: 1, chunk: 70, awake: 0, checkpoint: 60 };
+    let expected = play(&world, &[], how);
+    assert!(!alerts(&expected.0).is_empty(), "a comparison of nothing");
+    let calls = {
+        let place = Place::empty();
+        let counting = Arc::new(Faulty::new(Arc::clone(&place.store), u64::MAX));
+        let store: Arc<dyn StateStore> = Arc::clone(&counting) as _;
+        world.play(&place.file(), store, world.len(), End::InputEnds, how.chunk, how.options());
+        counting.calls()
+    };
+    println!("{} records, {calls} calls", world.len());
+    for call in 0..calls {
+        // None of it, all of it, and shares in between.
+        let lost = [0, u16::MAX, (call * 7919) as u16][call as usize % 3];
+        let got = play(&world, &[(Part::Fails { call, lost }, how)], how);
+        let differs = differing(&got.1, &expected.1);
+        assert_eq!(differs, Vec::<String>::new(), "call {call}, {lost}/65536 lost");
+        assert!(got.0 == expected.0, "call {call}, {lost}/65536 lost: the alert file differs");
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_restored_elsewhere_goes_on_to_the_same_end() {
+    for (world, whole) in STREAMS.iter() {
+        for share in [0, 20_000, 45_000, u16::MAX] {
+            let how = How { awake: 1, checkpoint: 100, ..CALM };
+            let parts = [(Part::DiesAtRecord(share), how), (Part::Restored, how)];
+            let got = play(world, &parts, CALM);
+            assert_eq!(differing(&got.1, &whole.1), Vec::<String>::new(), "{share}/65536");
+            assert!(got.0 == whole.0, "{share}/65536: the alert file differs");
+        }
     }
 }

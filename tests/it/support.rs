@@ -49,13 +49,22 @@ pub fn cli_fed(
 
 /// Sealed account models of a data directory, by key.
 pub fn checkpoints(data_dir: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    stored_below(data_dir, cosmoguard::store::keys::ACCOUNT)
+}
+
+/// Everything in the state of a data directory, by key.
+pub fn stored(data_dir: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    stored_below(data_dir, b"")
+}
+
+fn stored_below(data_dir: &Path, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let store = SledStore::open(&data_dir.join("state")).expect("the store opens");
     let mut found = Vec::new();
     let mut visit = |key: &[u8], value: &[u8]| {
         found.push((key.to_vec(), value.to_vec()));
         true
     };
-    store.scan(cosmoguard::store::keys::ACCOUNT, &mut visit).expect("the store reads");
+    store.scan(prefix, &mut visit).expect("the store reads");
     found
 }
 

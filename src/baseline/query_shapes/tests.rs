@@ -74,7 +74,8 @@ fn read(shape: u64, signs: &[Sign]) -> Arc<QueryRead> {
         parameters: 0,
         tokens: [shape as u16, 2, 3].into(),
         starts: Box::default(),
-        cut: false,
+        hidden: Box::default(),
+        unclosed: false,
         template: Text::from("SELECT * FROM c WHERE c.x = ?"),
         marked: signs.iter().map(|s| Marked { sign: *s, begin: 0, end: 6 }).collect(),
     })

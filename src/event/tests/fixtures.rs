@@ -21,7 +21,7 @@ pub(super) fn records(text: &str) -> Vec<String> {
 }
 
 /// All sample records that are valid JSON.
-pub(super) fn all() -> Vec<String> {
+pub(in crate::event) fn all() -> Vec<String> {
     [
         fixture!("ibm_guardium_CosmosSampleAuditLog.concatjson"),
         fixture!("ibm_guardium_CosmosSampleAuditLog.envelopes.jsonl"),

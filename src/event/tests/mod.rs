@@ -1,6 +1,6 @@
 //! The decoder as a whole: documented quirks, real records, hostile bytes.
 mod activity_log;
-mod fixtures;
+pub(in crate::event) mod fixtures;
 mod hostile;
 mod quirks;
 mod requests;

@@ -5,6 +5,8 @@ pub mod desk;
 pub mod due;
 pub mod egress;
 pub mod egress_prior;
+pub mod evidence;
+pub mod left_out;
 pub mod listed;
 pub mod location;
 pub mod location_prior;

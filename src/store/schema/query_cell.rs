@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::cell::{SetV1, restore_set, set};
 use crate::baseline::cell::{Answer, FailedTexts, FailureRow, KnownRow, QueryCell, QueryRow};
 use crate::event::{
-    Failure, Marked, Place, PlaceSample, QueryLanguage, QueryRead, SIGNS_MAX, Sign,
-    TEMPLATE_BYTES_MAX, TOKENS_MAX,
+    Failure, HIDDEN_READINGS_MAX, HIDDEN_TOKENS_MAX, Marked, Place, PlaceSample, QueryLanguage,
+    QueryRead, SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
 };
 use crate::ids::Text;
 use crate::limits;
@@ -21,7 +21,8 @@ pub struct QueryReadV1 {
     skeleton: u64,
     failure: Option<(u32, Text)>,
     values: (u16, u16),
-    tokens: (Vec<u16>, Vec<u16>, bool),
+    tokens: (Vec<u16>, Vec<u16>),
+    hidden: (Vec<Vec<u16>>, bool),
     template: Text,
     marked: Vec<(u8, u32, u32)>,
 }
@@ -34,7 +35,8 @@ impl From<&QueryRead> for QueryReadV1 {
             skeleton: r.skeleton,
             failure: r.failure.as_ref().map(|f| (f.offset, f.reason.clone())),
             values: (r.literals, r.parameters),
-            tokens: (r.tokens.to_vec(), r.starts.to_vec(), r.cut),
+            tokens: (r.tokens.to_vec(), r.starts.to_vec()),
+            hidden: (r.hidden.iter().map(|h| h.to_vec()).collect(), r.unclosed),
             template: r.template.clone(),
             marked: r.marked.iter().map(|m| (m.sign as u8, m.begin, m.end)).collect(),
         }
@@ -50,6 +52,8 @@ impl QueryReadV1 {
         let marked: Box<[Marked]> = marked.collect::<Option<_>>()?;
         let bounded = self.tokens.0.len() <= TOKENS_MAX
             && self.tokens.1.len() <= TOKENS_MAX
+            && self.hidden.0.len() <= HIDDEN_READINGS_MAX
+            && self.hidden.0.iter().map(Vec::len).sum::<usize>() <= HIDDEN_TOKENS_MAX
             && self.template.len() <= TEMPLATE_BYTES_MAX
             && marked.len() <= SIGNS_MAX;
         bounded.then_some(())?;
@@ -62,7 +66,8 @@ impl QueryReadV1 {
             parameters: self.values.1,
             tokens: self.tokens.0.into(),
             starts: self.tokens.1.into(),
-            cut: self.tokens.2,
+            hidden: self.hidden.0.into_iter().map(Into::into).collect(),
+            unclosed: self.hidden.1,
             template: self.template,
             marked,
         }))

@@ -165,6 +165,14 @@ pub fn put_desk(batch: &mut WriteBatch, desk: &DeskState) -> Result<(), StoreErr
     put(batch, keys::desk(), &DeskV1::from(desk))
 }
 
+/// Puts the population alone.
+///
+/// # Errors
+/// It is larger than its bound.
+pub fn put_fleet(batch: &mut WriteBatch, fleet: &FleetModel) -> Result<(), StoreError> {
+    put(batch, keys::fleet(), &stored_fleet(fleet))
+}
+
 /// How far a stored run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunSummary {
@@ -205,7 +213,7 @@ pub fn save(
     put(batch, keys::positions(), &run)?;
     put(batch, keys::tenant(), &TenantV1::from(&state.tenant))?;
     put(batch, keys::desk(), &DeskV1::from(&state.desk))?;
-    put(batch, keys::fleet(), &stored_fleet(&state.fleet))?;
+    put_fleet(batch, &state.fleet)?;
     for (day, priors) in state.priors.iter() {
         let key = keys::priors(day);
         if store.get(&key)?.is_none() {

@@ -49,7 +49,7 @@ fn a_restored_directory_goes_on_as_if_nothing_had_been() {
     assert!(half.1.len() < whole.1.len() && whole.1.starts_with(&half.1));
 
     // Elsewhere, and back in time in the same place.
-    for (data, more) in [("e", &[][..]), ("d", &["--keep-old"])] {
+    for (data, more) in [("e", &[][..]), ("d", &["--keep-old", "--yes"])] {
         let restore = ["snapshot", "restore", "x.cgsnap", "--data-dir", data];
         good(dir, &[&restore, more].concat());
         assert!(outcome(dir, data) == half);
@@ -59,7 +59,10 @@ fn a_restored_directory_goes_on_as_if_nothing_had_been() {
     let d = dir.join("d");
     assert_eq!(std::fs::read(d.join("alerts.jsonl.before-1")).unwrap(), whole.1);
     assert!(d.join("state.before-1").is_dir() && !d.join("restore.json").exists());
-    let audit = good(dir, &["snapshot", "restore", "x.cgsnap", "--data-dir", "d"]);
+    let unasked = cli(dir, &["snapshot", "restore", "x.cgsnap", "--data-dir", "d"]);
+    assert!(unasked.code == Some(2) && unasked.err.contains("give --yes"), "{}", unasked.err);
+    assert!(outcome(dir, "d") == whole);
+    let audit = good(dir, &["snapshot", "restore", "x.cgsnap", "--data-dir", "d", "--yes"]);
     assert!(audit.err.contains("alerts.jsonl.before-2"), "{}", audit.err);
     assert!(!d.join("state.before-2").exists());
     let log = std::fs::read_to_string(d.join("audit.jsonl")).unwrap();
@@ -114,7 +117,7 @@ fn a_broken_snapshot_or_a_busy_directory_changes_nothing() {
     let mut bytes = std::fs::read(dir.join("x.cgsnap")).unwrap();
     bytes[3000] ^= 4;
     std::fs::write(dir.join("broken.cgsnap"), bytes).unwrap();
-    let restore = |file| cli(dir, &["snapshot", "restore", file, "--data-dir", "d"]);
+    let restore = |file| cli(dir, &["snapshot", "restore", file, "--data-dir", "d", "--yes"]);
     let ran = restore("broken.cgsnap");
     assert!(ran.code == Some(1) && ran.err.contains("is damaged in"), "{}", ran.err);
     let store = cosmoguard::store::sled_store::SledStore::open(&dir.join("d/state")).unwrap();

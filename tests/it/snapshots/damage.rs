@@ -26,7 +26,7 @@ pub fn entries(path: &Path) -> Entries {
     (0..count).map(read).collect()
 }
 
-fn write(path: &Path, entries: &Entries) {
+pub fn write(path: &Path, entries: &Entries) {
     let mut zip = ZipWriter::new(File::create(path).unwrap());
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Zstd);
     for (name, bytes) in entries {
@@ -37,7 +37,7 @@ fn write(path: &Path, entries: &Entries) {
 }
 
 /// Makes the list of checksums right again.
-fn sign(entries: &mut Entries) {
+pub fn sign(entries: &mut Entries) {
     let sum =
         |(name, bytes): &(String, Vec<u8>)| format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
     let (last, rest) = entries.split_last_mut().unwrap();
@@ -58,7 +58,7 @@ fn verdict(signed: bool, edit: impl FnOnce(&mut Entries)) -> SnapshotError {
     error
 }
 
-fn manifest(entries: &mut Entries, edit: impl FnOnce(&mut serde_json::Value)) {
+pub fn manifest(entries: &mut Entries, edit: impl FnOnce(&mut serde_json::Value)) {
     let mut manifest = serde_json::from_slice(&entries[0].1).unwrap();
     edit(&mut manifest);
     entries[0].1 = serde_json::to_vec(&manifest).unwrap();
@@ -90,7 +90,7 @@ fn each_damage_has_its_own_words() {
         "should hold 3 accounts and holds 2",
     );
     says(
-        verdict(false, |all| all.insert(1, ("run/e-0001.state".into(), vec![]))),
+        verdict(false, |all| all.insert(1, ("run/x-0001.state".into(), vec![]))),
         "which does not belong there",
     );
     says(
@@ -201,12 +201,23 @@ static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fs::read(path).unwrap()
 });
 
+/// What `list` and `inspect` read before anybody has verified it.
+fn looked_into(path: &Path) {
+    let Ok(mut archive) = Archive::open(path) else { return };
+    let _ = archive.glance();
+    for id in archive.accounts() {
+        let _ = (archive.account(&id), archive.rings(&id));
+    }
+    let _ = archive.load_run(&MemoryStore::default());
+}
+
 /// Refused, or what is read of it is what was written.
 fn noticed(bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let (path, good) = (dir.path().join("x"), dir.path().join("good"));
     fs::write(&path, bytes).unwrap();
     fs::write(&good, &*SMALL).unwrap();
+    looked_into(&path);
     if verify(&path).is_ok() {
         assert_eq!(loaded(&path), loaded(&good));
     }

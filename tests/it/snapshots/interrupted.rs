@@ -79,7 +79,7 @@ fn before_that_nothing_is_touched_and_the_remains_are_named() {
     let dir = dir.path();
     let (_kept, path) = snapshot_of(FLEET.store.as_ref());
     let file = path.display().to_string();
-    good(dir, &["snapshot", "restore", &file, "--data-dir", "d"]);
+    good(dir, &["snapshot", "restore", &file, "--data-dir", "d", "--yes"]);
     let before = checkpoints(&dir.join("d"));
     fs::create_dir(dir.join("d/state.restoring")).unwrap();
     fs::write(dir.join("d/state.restoring/db"), "half").unwrap();
@@ -91,7 +91,7 @@ fn before_that_nothing_is_touched_and_the_remains_are_named() {
         ran.err
     );
     assert!(checkpoints(&dir.join("d")) == before);
-    good(dir, &["snapshot", "restore", &file, "--data-dir", "d"]);
+    good(dir, &["snapshot", "restore", &file, "--data-dir", "d", "--yes"]);
     assert!(
         !dir.join("d/state.restoring").exists() && !dir.join("d/alerts.jsonl.restoring").exists()
     );

@@ -125,6 +125,26 @@ impl World {
         (self.records.len() * usize::from(share)).div_ceil(usize::from(u16::MAX))
     }
 
+    /// The same records without those that `wanted` refuses; the others stay where they lay.
+    pub fn only(&self, wanted: impl Fn(&[u8]) -> bool) -> World {
+        let kept: Vec<Record> = self.records.iter().filter(|r| wanted(&r.bytes)).cloned().collect();
+        World { records: Arc::new(kept), intel: Arc::clone(&self.intel) }
+    }
+
+    /// The first `count` records, to be fed again.
+    pub fn logs(&self, count: usize, chunk_records: usize) -> Producer {
+        producer(Arc::clone(&self.records), count, End::InputEnds, chunk_records)
+    }
+
+    /// What accounts work with.
+    pub fn context(&self) -> Context {
+        Context {
+            profile: Arc::new(Profile::default()),
+            intel: Arc::clone(&self.intel),
+            published: Published::default(),
+        }
+    }
+
     /// One process from its start over the first `count` records, from the first one on as always.
     pub fn play(
         &self,
@@ -140,11 +160,7 @@ impl World {
         };
         let job = Job {
             producer: producer(Arc::clone(&self.records), count, end, chunk_records),
-            context: Context {
-                profile: Arc::new(Profile::default()),
-                intel: Arc::clone(&self.intel),
-                published: Published::default(),
-            },
+            context: self.context(),
             store,
             options,
             clock: Arc::new(SystemClock::default()),
