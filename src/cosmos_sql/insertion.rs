@@ -17,7 +17,8 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
     }
     let Some(inserted) = tokens.get(put.tokens.clone()) else { return false };
     let has = |kind: TokenKind| inserted.contains(&(kind as u16));
-    if has(TokenKind::Select) || has(TokenKind::Udf) || has(TokenKind::Question) {
+    // A subquery that asks another source than the row shows as a sign within.
+    if has(TokenKind::Udf) || has(TokenKind::Question) {
         return true;
     }
     let clause = [TokenKind::Order, TokenKind::Offset, TokenKind::Group];
@@ -29,13 +30,22 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
     // belong to what narrows are in brackets, or else LooseOr shows within.
     let narrows = alternatives.next().is_none_or(is_narrowing);
     let several = condition.contains(&(TokenKind::And as u16));
-    !narrows || !(several || alternatives.all(|other| is_same_property(before, other)))
+    let ordinary = |other: &[u16]| is_same_property(before, other) || is_ordinary(other);
+    !narrows || !(several || alternatives.all(ordinary))
 }
 
 /// The literal alone, or with conditions under `AND`.
 fn is_narrowing(tokens: &[u16]) -> bool {
     let after = tokens.get(1).copied();
     after.is_none_or(|token| token == TokenKind::And as u16 || token == TokenKind::Comma as u16)
+}
+
+/// `path = literal`, `path LIKE literal`, `CONTAINS(path, literal)`: what a search grows by.
+fn is_ordinary(alternative: &[u16]) -> bool {
+    let odd = [TokenKind::NotEqual, TokenKind::Not, TokenKind::Undefined];
+    let begins = |t: &u16| *t >= super::template::NAME || *t == TokenKind::Exists as u16;
+    let starts_with_name = alternative.first().is_some_and(begins);
+    starts_with_name && !alternative.iter().any(|t| odd.iter().any(|kind| *kind as u16 == *t))
 }
 
 /// `path = literal` for the path that stands before the place.

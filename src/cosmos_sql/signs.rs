@@ -66,8 +66,29 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// `AND` or `OR` as an argument, an element, a bound, an order: a value's place.
+    fn logic_in_values(&mut self, node: NodeId) {
+        let kind = self.query.kind(node);
+        let values = match kind {
+            // The one function that takes a condition.
+            Kind::Call { udf: false } => !call_name(self.query, node).eq_ignore_ascii_case(b"IIF"),
+            Kind::Call { udf: true } | Kind::Array | Kind::In { .. } | Kind::Between { .. } => true,
+            Kind::Like { .. } | Kind::Order(_) | Kind::GroupBy | Kind::OffsetLimit => true,
+            _ => false,
+        };
+        if !values {
+            return;
+        }
+        for child in self.query.children(node) {
+            if matches!(self.query.kind(child), Kind::And | Kind::Or) {
+                self.note(Sign::LogicInValue, child);
+            }
+        }
+    }
+
     /// What is odd wherever it stands: outside of conditions as well.
     fn anywhere(&mut self, node: NodeId) {
+        self.logic_in_values(node);
         match self.query.kind(node) {
             Kind::Query => return self.query(node),
             Kind::Call { udf: false } => self.dialect(node),
@@ -238,6 +259,7 @@ impl Walk<'_, '_> {
 
     /// Parts of a predicate.
     fn inside(&mut self, node: NodeId) {
+        self.logic_in_values(node);
         match self.query.kind(node) {
             Kind::Query => return self.query(node),
             Kind::Call { udf: true } => self.note(Sign::FunctionCallInCondition, node),

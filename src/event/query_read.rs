@@ -79,11 +79,13 @@ pub enum Sign {
     PayloadSyntax = 17,
     /// An OR stands beside an AND without brackets.
     LooseOr = 18,
+    /// AND or OR stands where a value belongs: in an argument, a list, an order.
+    LogicInValue = 19,
 }
 
 impl Sign {
     /// All, in the order of their numbers.
-    pub const ALL: [Sign; 19] = [
+    pub const ALL: [Sign; 20] = [
         Sign::AlwaysTrueUnderOr,
         Sign::AlwaysTrueFilter,
         Sign::ConstantComparison,
@@ -103,6 +105,7 @@ impl Sign {
         Sign::Unbalanced,
         Sign::PayloadSyntax,
         Sign::LooseOr,
+        Sign::LogicInValue,
     ];
 
     /// The name in output and in the profile.
@@ -127,6 +130,7 @@ impl Sign {
             Sign::Unbalanced => "unbalanced",
             Sign::PayloadSyntax => "payload-syntax",
             Sign::LooseOr => "loose-or",
+            Sign::LogicInValue => "logic-in-value",
         }
     }
     /// Bit in a set of signs.

@@ -32,6 +32,7 @@ pub fn sign(sign: Sign) -> &'static str {
         Sign::Unbalanced => "quotes or brackets do not match",
         Sign::PayloadSyntax => "it has syntax that injection payloads carry",
         Sign::LooseOr => "an OR stands beside an AND without brackets",
+        Sign::LogicInValue => "AND or OR stands where a value belongs",
     }
 }
 

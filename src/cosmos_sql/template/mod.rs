@@ -23,6 +23,7 @@ mod tests;
 
 pub use lineage::{Insertion, lineage};
 pub use text::text;
+pub(super) use tokens::NAME;
 pub use tokens::Sequence;
 
 use super::Kind;

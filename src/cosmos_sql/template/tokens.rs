@@ -15,7 +15,7 @@ use crate::cosmos_sql::tree::Query;
 use crate::limits;
 
 /// One number of a sequence: below [`NAME`] a kind of token, from there on a name.
-pub(super) const NAME: u16 = 0x8000;
+pub(in crate::cosmos_sql) const NAME: u16 = 0x8000;
 
 /// The tokens of a text, and where each stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
