@@ -58,7 +58,7 @@ impl Walk<'_, '_> {
             match self.query.kind(clause) {
                 Kind::Where => {
                     if let Some(condition) = self.query.first_child(clause) {
-                        self.condition(condition, Place::Filter);
+                        self.condition(condition, Place::Filter, &[]);
                     }
                 }
                 _ => self.anywhere(clause),
@@ -100,7 +100,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn condition(&mut self, node: NodeId, place: Place) {
+    fn condition(&mut self, node: NodeId, place: Place, siblings: &[NodeId]) {
         if place == Place::Filter && self.folder.truth(node) == Truth::Always {
             self.note(Sign::AlwaysTrueFilter, node);
         }
@@ -109,7 +109,7 @@ impl Walk<'_, '_> {
             Kind::And => {
                 let below = if place == Place::Filter { Place::Conjunct } else { place };
                 for child in self.query.children(node) {
-                    self.condition(child, below);
+                    self.condition(child, below, siblings);
                 }
                 return;
             }
@@ -117,12 +117,12 @@ impl Walk<'_, '_> {
                 if self.folder.constant(node).is_none()
                     && let Some(child) = self.query.first_child(node)
                 {
-                    return self.condition(child, Place::Alternative);
+                    return self.condition(child, Place::Alternative, siblings);
                 }
             }
             _ => {}
         }
-        self.predicate(node);
+        self.predicate(node, siblings);
     }
 
     /// `OR`: one that always holds makes the others idle.
@@ -131,6 +131,10 @@ impl Walk<'_, '_> {
         let mut idle = false;
         for child in &children {
             match self.folder.truth(*child) {
+                // `(c.x = '' OR '' = '')` is an optional filter that is left out.
+                Truth::Always if self.bracketed(node) && self.compares_nothing(*child) => {
+                    self.note(Sign::ConstantComparison, *child);
+                }
                 Truth::Always => {
                     idle = true;
                     self.note(Sign::AlwaysTrueUnderOr, *child);
@@ -156,9 +160,57 @@ impl Walk<'_, '_> {
         {
             self.note(Sign::LooseOr, node);
         }
-        for child in children {
-            self.condition(child, Place::Alternative);
+        for child in &children {
+            self.condition(*child, Place::Alternative, &children);
         }
+    }
+
+    /// Two empty texts are compared.
+    fn compares_nothing(&self, node: NodeId) -> bool {
+        let empty =
+            |side| matches!(self.folder.constant(side), Some(Constant::Text(t)) if t.is_empty());
+        self.query.kind(node) == Kind::Binary(Binary::Equal) && self.query.children(node).all(empty)
+    }
+
+    /// Constants that no program compares: two texts of which none is empty and none stands beside
+    /// it as well (an optional filter compares its value), a bare number or text, a function of
+    /// constants.
+    fn is_stray(&self, node: NodeId, siblings: &[NodeId]) -> bool {
+        match self.query.kind(node) {
+            Kind::Number | Kind::String | Kind::Null | Kind::Undefined => true,
+            Kind::True | Kind::False => false,
+            Kind::InQuery { .. } => true,
+            Kind::Unary(_) => {
+                self.query.first_child(node).is_some_and(|child| self.is_stray(child, siblings))
+            }
+            Kind::And | Kind::Or => {
+                self.query.children(node).any(|child| self.is_stray(child, siblings))
+            }
+            _ => {
+                let texts: Vec<&[u8]> = self
+                    .query
+                    .children(node)
+                    .filter(|side| self.query.kind(*side) == Kind::String)
+                    .map(|side| self.query.slice(side))
+                    .collect();
+                let beside = |text: &&[u8]| {
+                    siblings
+                        .iter()
+                        .any(|other| *other != node && contains(self.query.slice(*other), text))
+                };
+                let compared = texts.len() == 2
+                    && texts.iter().all(|t| t.len() > 2)
+                    && !texts.iter().any(beside);
+                compared || self.calls(node)
+            }
+        }
+    }
+
+    /// A function of constants is called in it.
+    fn calls(&self, node: NodeId) -> bool {
+        let call = matches!(self.query.kind(node), Kind::Call { udf: false })
+            && self.query.children(node).count() > 1;
+        call || self.query.children(node).any(|child| self.calls(child))
     }
 
     /// Brackets stand around it.
@@ -233,12 +285,17 @@ impl Walk<'_, '_> {
     }
 
     /// One condition without `AND`, `OR` and `NOT` around it.
-    fn predicate(&mut self, node: NodeId) {
+    fn predicate(&mut self, node: NodeId, siblings: &[NodeId]) {
         let kind = self.query.kind(node);
         let constant = self.folder.constant(node).is_some();
         // A builder of filters begins with `true`; anything else that needs no row was put there.
         if constant && kind != Kind::True {
             self.note(Sign::ConstantComparison, node);
+        }
+        let asked = matches!(kind, Kind::InQuery { .. })
+            && self.query.first_child(node).is_some_and(|t| self.folder.constant(t).is_some());
+        if (constant || asked) && self.is_stray(node, siblings) {
+            self.note(Sign::StrayConstant, node);
         }
         if !constant && self.folder.truth(node) == Truth::Nearly {
             let sign = match kind {
@@ -353,13 +410,21 @@ impl Walk<'_, '_> {
     /// A comment at the text's end whose words were a part of the query, or may have been.
     fn comments(&mut self) {
         let text = self.query.text();
-        let Some(comment) = self.query.comments().last() else { return };
-        let after = text.get(comment.end as usize..).unwrap_or_default();
-        let last = after.trim_ascii().is_empty();
-        if tokens::cuts_off(comment.of(text), last) {
-            self.note_span(Sign::CommentCutsOff, *comment);
+        for comment in self.query.comments().iter().rev().take(8) {
+            let after = text.get(comment.end as usize..).unwrap_or_default();
+            let last = after.trim_ascii().is_empty();
+            let before = text.get(..comment.start as usize).unwrap_or_default();
+            let line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+            let behind_code = !line.trim_ascii().is_empty();
+            if tokens::cuts_off(comment.of(text), last, behind_code) {
+                return self.note_span(Sign::CommentCutsOff, *comment);
+            }
         }
     }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
 }
 
 /// Two comparisons of one thing with constants hold together for everything.

@@ -81,11 +81,14 @@ pub enum Sign {
     LooseOr = 18,
     /// AND or OR stands where a value belongs: in an argument, a list, an order.
     LogicInValue = 19,
+    /// A condition of constants that nobody writes: two texts compared, a bare number, a function of
+    /// constants.
+    StrayConstant = 20,
 }
 
 impl Sign {
     /// All, in the order of their numbers.
-    pub const ALL: [Sign; 20] = [
+    pub const ALL: [Sign; 21] = [
         Sign::AlwaysTrueUnderOr,
         Sign::AlwaysTrueFilter,
         Sign::ConstantComparison,
@@ -106,6 +109,7 @@ impl Sign {
         Sign::PayloadSyntax,
         Sign::LooseOr,
         Sign::LogicInValue,
+        Sign::StrayConstant,
     ];
 
     /// The name in output and in the profile.
@@ -131,6 +135,7 @@ impl Sign {
             Sign::PayloadSyntax => "payload-syntax",
             Sign::LooseOr => "loose-or",
             Sign::LogicInValue => "logic-in-value",
+            Sign::StrayConstant => "stray-constant",
         }
     }
     /// Bit in a set of signs.

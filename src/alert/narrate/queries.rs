@@ -33,6 +33,7 @@ pub fn sign(sign: Sign) -> &'static str {
         Sign::PayloadSyntax => "it has syntax that injection payloads carry",
         Sign::LooseOr => "an OR stands beside an AND without brackets",
         Sign::LogicInValue => "AND or OR stands where a value belongs",
+        Sign::StrayConstant => "constants are compared that no program compares",
     }
 }
 

@@ -54,7 +54,7 @@ pub(in crate::cosmos_sql) fn of_refused(
         note(Sign::Unbalanced, span);
     }
     if let Some(comment) = comments.last()
-        && cuts_off(comment.of(text), true)
+        && cuts_off(comment.of(text), true, true)
     {
         note(Sign::CommentCutsOff, *comment);
     }
@@ -97,13 +97,14 @@ fn unbalanced(tokens: &[Token]) -> Option<Span> {
     open.last().map(|(_, span)| *span)
 }
 
-/// What a comment holds was a part of the query: it has a quote, closes a bracket, begins with a
-/// clause, or is empty at the text's end. Notes of programmers are words.
-pub(super) fn cuts_off(comment: &[u8], at_end: bool) -> bool {
+/// What a comment holds was a part of the query: it has a quote or closes a bracket, it is code, or it
+/// is empty behind code. Notes of programmers are words.
+pub(super) fn cuts_off(comment: &[u8], at_end: bool, behind_code: bool) -> bool {
     let said = comment.get(2..).unwrap_or_default().trim_ascii();
-    if said.is_empty() || said.iter().all(|b| matches!(b, b'-' | b'+')) {
-        return at_end;
-    }
+    let said = match said.iter().position(|b| !matches!(b, b'-' | b'+' | b' ')) {
+        Some(at) => said.get(at..).unwrap_or_default(),
+        None => return behind_code,
+    };
     let quotes = |quote: u8| said.iter().filter(|b| **b == quote).count() % 2 == 1;
     let (mut depth, mut closes) = (0_i32, false);
     for byte in said {
@@ -126,7 +127,19 @@ pub(super) fn cuts_off(comment: &[u8], at_end: bool) -> bool {
     if quotes(b'\'') && apostrophe {
         return true;
     }
-    let word = said.split(|b| !b.is_ascii_alphabetic()).next().unwrap_or_default();
-    let clause = [&b"AND"[..], b"OR", b"ORDER", b"OFFSET", b"LIMIT", b"GROUP"];
-    at_end && clause.iter().any(|c| word.eq_ignore_ascii_case(c))
+    at_end && behind_code && (is_code(said) || said.len() <= 1)
+}
+
+/// It begins with a clause, or has a word of conditions and a comparison.
+fn is_code(said: &[u8]) -> bool {
+    let mut words = said.split(|b| !b.is_ascii_alphabetic()).filter(|w| !w.is_empty());
+    let among = |list: &[&[u8]], word: &[u8]| list.iter().any(|c| word.eq_ignore_ascii_case(c));
+    let clauses: [&[u8]; 6] = [b"AND", b"OR", b"ORDER", b"OFFSET", b"LIMIT", b"GROUP"];
+    if said.first().is_some_and(u8::is_ascii_alphabetic)
+        && words.clone().next().is_some_and(|word| among(&clauses, word))
+    {
+        return true;
+    }
+    let compares = said.iter().any(|b| matches!(b, b'=' | b'<' | b'>'));
+    compares && words.any(|word| among(&[b"AND", b"OR", b"LIKE"], word))
 }
