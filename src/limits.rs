@@ -67,9 +67,11 @@ pub const CELL_KEY_OPERATIONS_MAX: usize = 6;
 pub const CELL_QUERIES_MAX: usize = 4;
 /// Known shapes that one cell counts: the ones of smallest hash.
 pub const CELL_KNOWN_QUERIES_MAX: usize = 48;
-/// Requests kept in one cell to be joined with the texts of their queries: malformed ones first, then
-/// those of strangers, then those of smallest hash.
+/// Requests kept in one cell to be joined with the texts of their queries: those of strangers first,
+/// then those of smallest hash.
 pub const CELL_ANSWERS_MAX: usize = 64;
+/// Malformed ones among them.
+pub const CELL_REFUSALS_MAX: usize = 24;
 /// Callers and containers of malformed requests kept in one cell.
 pub const CELL_FAILURES_MAX: usize = 4;
 /// Bytes for the shapes of queries that one account remembers.

@@ -194,6 +194,26 @@ impl DeskState {
         self.seen.get(&(Lane::Account, account.clone())).copied()
     }
 
+    /// Which findings of one tick were not seen before, whatever their order: those of one lane and
+    /// account may be sorted by what they found. All of them count as seen from now on.
+    pub fn unseen<'a>(
+        &mut self,
+        findings: impl Iterator<Item = (Lane, &'a AccountId, u64)> + Clone,
+    ) -> Vec<bool> {
+        let last = |seen: &BTreeMap<(Lane, AccountId), u64>, lane, account: &AccountId| {
+            seen.get(&(lane, account.clone())).copied()
+        };
+        let new = findings.clone().map(|(lane, account, number)| {
+            last(&self.seen, lane, account).is_none_or(|last| number > last)
+        });
+        let new: Vec<bool> = new.collect();
+        for (lane, account, number) in findings {
+            let seen = self.seen.entry((lane, account.clone())).or_insert(number);
+            *seen = (*seen).max(number);
+        }
+        new
+    }
+
     fn is_new(&mut self, account: &AccountId, sequence: Sequence) -> bool {
         let Some(number) = sequence.number else { return true };
         let lane = (sequence.lane, account.clone());

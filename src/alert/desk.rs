@@ -58,9 +58,11 @@ impl Handler<DeskTick> for DeskActor {
 
     fn handle(&mut self, tick: DeskTick, _: &mut Self::Context) -> Self::Result {
         let mut alerts = Vec::new();
-        for (lane, graded) in tick.findings {
-            let number = (!tick.early).then_some(graded.sequence);
-            let sequence = Sequence { lane, number };
+        let numbered = tick.findings.iter().map(|(l, g)| (*l, &g.finding.account, g.sequence));
+        let new =
+            if tick.early { vec![true; tick.findings.len()] } else { self.state.unseen(numbered) };
+        for ((lane, graded), _) in tick.findings.into_iter().zip(new).filter(|(_, new)| *new) {
+            let sequence = Sequence { lane, number: None };
             let sweep = graded.finding.kind == AlertKind::MaliciousScript;
             let later = sweep.then(|| graded.finding.clone());
             let key = StoryKey::of(&graded.finding);

@@ -66,11 +66,14 @@ fn reached(alert: &Alert) -> String {
         once_in(limit),
         grade.by_budget.as_str()
     );
-    if let Some((kind, at)) = alert.finding.companions.first() {
+    let beside = |(kind, at): &(AlertKind, Timestamp)| {
+        format!("{} at {}", card(*kind).display_name, moment(*at))
+    };
+    let companions: Vec<String> = alert.finding.companions.iter().map(beside).collect();
+    if !companions.is_empty() {
         text.push_str(&format!(
-            ", and another kind of finding stands beside it ({} at {})",
-            card(*kind).display_name,
-            moment(*at)
+            ", and another kind of finding stands beside it ({})",
+            companions.join(", ")
         ));
     }
     text

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use cosmoguard::account::message::{Context, Published, Routed};
 use cosmoguard::account::model::AccountModel;
 use cosmoguard::detect::AlertKind;
-use cosmoguard::event::{Body, Credential, Decoded, Decoder, Event, Place};
+use cosmoguard::event::{
+    Body, Credential, Decoded, Decoder, Event, Failure, HIDDEN_TOKENS_MAX, Marked, Place,
+    QueryLanguage, QueryRead, SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
+};
 use cosmoguard::ids::{AccountId, Cloud, PrincipalId, Text};
 use cosmoguard::intel::feeds;
 use cosmoguard::intel::view::{AddressClass, Country, IntelView, ListKind};
@@ -78,6 +81,25 @@ fn stranger(event: &mut Event, number: u64) {
     r.activity_id = Some(u128::from(number));
 }
 
+/// What a query says that nobody ever asked before, as long as it can be; every third fails.
+fn query(number: u64) -> Arc<QueryRead> {
+    let failure = Failure { offset: 9, reason: Text::from(format!("reason {}", number % 50)) };
+    Arc::new(QueryRead {
+        language: QueryLanguage::Sql,
+        shape: hash(number),
+        skeleton: hash(number / 7),
+        failure: number.is_multiple_of(3).then_some(failure),
+        literals: 1,
+        parameters: 0,
+        tokens: vec![number as u16; TOKENS_MAX].into(),
+        starts: vec![number as u16; TOKENS_MAX].into(),
+        hidden: vec![vec![7; HIDDEN_TOKENS_MAX].into()].into(),
+        unclosed: false,
+        template: Text::from("t".repeat(TEMPLATE_BYTES_MAX)),
+        marked: vec![Marked { sign: Sign::Unbalanced, begin: 0, end: 1 }; SIGNS_MAX].into(),
+    })
+}
+
 struct Flood {
     model: AccountModel,
     cx: Context,
@@ -107,7 +129,7 @@ impl Flood {
             address: Arc::new(address),
             watermark,
             place: Place::NOWHERE,
-            query: None,
+            query: Some(query(number)),
         };
         let out = self.model.apply([&routed], &self.cx);
         if number.is_multiple_of(50) {

@@ -9,6 +9,7 @@ mod determinism;
 mod evidence;
 mod golden_state;
 mod inbox;
+mod injections;
 mod kill;
 mod ladder;
 mod rebuild;

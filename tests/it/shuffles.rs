@@ -19,6 +19,7 @@ use cosmoguard::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::support::query_text;
 use world::{Told, World, told};
 
 mod world;
@@ -72,6 +73,32 @@ fn usual(account: usize, at: Timestamp, draw: &mut ChaCha8Rng) -> (Timestamp, Ve
     (at, data_plane(ACCOUNTS[account], at).ip(own).bytes(bytes).activity(id).json())
 }
 
+/// A query of an account's own service with its text.
+fn asked(
+    account: usize,
+    at: Timestamp,
+    (text, status, rows): (&str, u16, u64),
+    draw: &mut ChaCha8Rng,
+) -> [(Timestamp, Vec<u8>); 2] {
+    let own = ip([20, 50, 10 + account as u8, 4]);
+    let id = u128::from(draw.next_u64());
+    let bytes = 200 + rows * 300;
+    let length = 280 + text.len() as u64;
+    let request =
+        data_plane(ACCOUNTS[account], at).ip(own).bytes(bytes).activity(id).status(status);
+    let text_at = at.plus_ms(below(draw, 900) as i64);
+    let text = query_text(ACCOUNTS[account], text_at, id, text, rows);
+    [(at, request.request_bytes(length).json()), (text_at, text)]
+}
+
+/// What somebody tries who looks for a place to inject.
+fn probe(draw: &mut ChaCha8Rng) -> String {
+    let payloads =
+        ["' UNION SELECT 1", "'; DROP TABLE x", "') OR ('a'='a", "' AND SLEEP(5)", "'/**/OR"];
+    let payload = payloads[below(draw, payloads.len() as u64) as usize];
+    format!("SELECT * FROM c WHERE c.name = 'x{}{payload}'", below(draw, 1000))
+}
+
 fn terraform(day: Timestamp) -> Vec<(Timestamp, Vec<u8>)> {
     let mut records = Vec::new();
     for (i, account) in ACCOUNTS.iter().enumerate() {
@@ -92,8 +119,14 @@ fn everyday_life(story: Timestamp, draw: &mut ChaCha8Rng) -> Vec<(Timestamp, Vec
     }
     for account in 0..ACCOUNTS.len() {
         let mut at = START.plus_ms(account as i64 * MINUTE_MS);
+        let mut n = 0;
         while at < story {
             records.push(usual(account, at, draw));
+            n += 1;
+            if n % 20 == 0 {
+                let text = format!("SELECT * FROM c WHERE c.name = 'n{}'", below(draw, 1000));
+                records.extend(asked(account, at, (&text, 200, 1), draw));
+            }
             at = at.plus_ms(10 * MINUTE_MS + below(draw, 600_000) as i64);
         }
     }
@@ -127,6 +160,19 @@ fn story(from: Timestamp, draw: &mut ChaCha8Rng) -> Vec<(Timestamp, Vec<u8>)> {
             let request = data_plane(victim, at).ip(caller).bytes(bytes).key(key).activity(id);
             records.push((at, request.json()));
         }
+    }
+    let victim = below(draw, 3) as usize;
+    let at = moment(draw, from, span - 20 * MINUTE_MS);
+    for _ in 0..150 {
+        let (at, text) = (moment(draw, at, 3 * MINUTE_MS), probe(draw));
+        records.extend(asked(victim, at, (&text, 400, 0), draw));
+    }
+    let victim = below(draw, 3) as usize;
+    let at = moment(draw, from, span - 20 * MINUTE_MS);
+    for _ in 0..3 {
+        let at = moment(draw, at, 4 * MINUTE_MS);
+        let text = "SELECT * FROM c WHERE c.name = '' OR c.id = c.id --'";
+        records.extend(asked(victim, at, (text, 200, 5000), draw));
     }
     records.extend(sweep(moment(draw, from, span - 30 * MINUTE_MS), draw));
     let victim = ACCOUNTS[below(draw, 3) as usize];

@@ -4,8 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use cosmoguard::simulate::scenario::resource_id;
 use cosmoguard::store::StateStore;
 use cosmoguard::store::sled_store::SledStore;
+use cosmoguard::time::Timestamp;
 
 /// What a process said and how it ended.
 pub struct Ran {
@@ -71,4 +73,29 @@ fn stored_below(data_dir: &Path, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 /// A file or folder among the fixtures.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// One record of `QueryRuntimeStatistics`, as Azure writes it: the text inside of JSON inside of a
+/// string.
+pub fn query_text(account: &str, at: Timestamp, activity: u128, text: &str, rows: u64) -> Vec<u8> {
+    let inner = serde_json::json!({"query": text, "parameters": []}).to_string();
+    serde_json::json!({
+        "time": at.to_string(),
+        "resourceId": resource_id(account).to_ascii_uppercase(),
+        "category": "QueryRuntimeStatistics",
+        "properties": {
+            "activityId": uuid::Uuid::from_u128(activity).to_string(),
+            "databasename": "ordersdb",
+            "collectionname": "items",
+            "partitionkeyrangeid": "0",
+            "useragent": "Microsoft.Azure.Documents.Common/2.14.0RoutingGateway",
+            "partialipaddress": "10.0.1.4",
+            "regionname": "West Europe",
+            "numberofrowsreturned": rows.to_string(),
+            "queryexecutionstatus": "Finished",
+            "querytext": inner,
+        }
+    })
+    .to_string()
+    .into_bytes()
 }

@@ -277,9 +277,23 @@ impl QueryCell {
             status: r.status,
             succeeded: r.access == Access::Success,
         };
-        if let Err(at) = self.answers.binary_search(&answer) {
-            insert_sorted(&mut self.answers, answer, at, limits::CELL_ANSWERS_MAX);
+        // Failures have their own room, so that a burst of them does not hide what was answered.
+        let border = self.answers.partition_point(|a| a.rank < 1 << 62);
+        let (first, end, max) = if malformed {
+            (0, border, limits::CELL_REFUSALS_MAX)
+        } else {
+            (border, self.answers.len(), limits::CELL_ANSWERS_MAX - limits::CELL_REFUSALS_MAX)
+        };
+        let Err(at) = self.answers.binary_search(&answer) else { return };
+        if end - first >= max {
+            if at == end {
+                return;
+            }
+            self.answers.remove(end - 1);
+        } else {
+            self.answers.reserve_exact(1);
         }
+        self.answers.insert(at, answer);
     }
 
     fn add_failure(&mut self, (time, place): (Timestamp, Place), r: &Request) {

@@ -9,7 +9,8 @@ use cosmoguard::account::model::AccountModel;
 use cosmoguard::alert::Alert;
 use cosmoguard::alert::dedup::{DeskState, Lane, Sequence};
 use cosmoguard::baseline::prior::Contribution;
-use cosmoguard::event::{Body, Decoded, Decoder, Event, Place};
+use cosmoguard::cosmos_sql::Reader;
+use cosmoguard::event::{Body, Decoded, Decoder, Event, Place, QueryRead, QueryText};
 use cosmoguard::fleet::model::FleetModel;
 use cosmoguard::ids::AccountId;
 use cosmoguard::intel::view::{AddressInfo, IntelView};
@@ -24,11 +25,12 @@ use cosmoguard::time::{MINUTE_MS, Timestamp};
 pub struct Told {
     pub event: Event,
     pub address: Arc<AddressInfo>,
+    pub query: Option<Arc<QueryRead>>,
 }
 
 /// Decodes one record, which must be one that the program understands.
 pub fn told(decoder: &mut Decoder, record: &[u8], intel: &IntelView) -> Told {
-    let Ok(Decoded::Event(event)) = decoder.decode(record) else {
+    let Ok(Decoded::Event(mut event)) = decoder.decode(record) else {
         panic!("no event: {}", String::from_utf8_lossy(record));
     };
     let ip = match &event.body {
@@ -36,7 +38,15 @@ pub fn told(decoder: &mut Decoder, record: &[u8], intel: &IntelView) -> Told {
         Body::Activity(activity) => activity.client_ip,
         _ => None,
     };
-    Told { event, address: Arc::new(intel.describe(ip)) }
+    let text = match &mut event.body {
+        Body::Query(run) => std::mem::replace(&mut run.text, QueryText::Absent),
+        _ => QueryText::Absent,
+    };
+    let query = match text {
+        QueryText::Parsed(text) => Some(Arc::new(Reader::default().read(&text))),
+        QueryText::Absent | QueryText::Raw(_) => None,
+    };
+    Told { event, address: Arc::new(intel.describe(ip)), query }
 }
 
 /// All models, and the alerts so far.
@@ -74,7 +84,7 @@ impl World {
     }
 
     /// Takes one event in stream order.
-    pub fn take(&mut self, Told { event, address }: Told) {
+    pub fn take(&mut self, Told { event, address, query }: Told) {
         let watermark = self.watermark.observe(event.time);
         let tick = watermark.millis().div_euclid(limits::TICK_MS) * limits::TICK_MS;
         if watermark != Timestamp::MIN && self.last_tick != Some(Timestamp(tick)) {
@@ -91,7 +101,7 @@ impl World {
             .entry(account.clone())
             .or_insert_with(|| AccountModel::new(account.clone()));
         let outcome = model.apply(
-            &[Routed { event, address, watermark, place: Place::NOWHERE, query: None }],
+            &[Routed { event, address, watermark, place: Place::NOWHERE, query }],
             &self.context,
         );
         self.findings.extend(outcome.findings.into_iter().map(|g| (Lane::Account, g)));
@@ -134,8 +144,10 @@ impl World {
         };
         self.findings.sort_by_key(key);
         let rules = &self.context.profile.time;
-        for (lane, graded) in self.findings.drain(..) {
-            let sequence = Sequence { lane, number: Some(graded.sequence) };
+        let numbered = self.findings.iter().map(|(l, g)| (*l, &g.finding.account, g.sequence));
+        let new = self.desk.unseen(numbered);
+        for ((lane, graded), _) in self.findings.drain(..).zip(new).filter(|(_, new)| *new) {
+            let sequence = Sequence { lane, number: None };
             let outcome = self.desk.apply(graded.finding, graded.grade, sequence, rules);
             self.alerts.extend(outcome.alert().cloned());
         }
