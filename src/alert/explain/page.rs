@@ -42,6 +42,11 @@ pub fn render(view: &AlertView, glyphs: Glyphs) -> Vec<Line> {
     }
     labelled("silent", &view.silent, &mut page);
     next(view, &mut page);
+    if glyphs == Glyphs::Ascii {
+        // The mark of what is left out stands in templates as well.
+        let texts = page.iter_mut().flat_map(|line| &mut line.0);
+        texts.for_each(|span| span.text = span.text.replace('…', "~"));
+    }
     page
 }
 

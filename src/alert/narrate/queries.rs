@@ -47,7 +47,7 @@ pub fn spot(e: &QueryEvidence) -> String {
     let (begin, end) = (m.begin as usize, m.end as usize);
     let from = begin.saturating_sub(AROUND);
     let until = (end + AROUND).min(text.len());
-    format!("{}⟦{}⟧{}", cut(text, from, begin), inside(text, begin, end), cut(text, end, until))
+    format!("{}>>{}<<{}", cut(text, from, begin), inside(text, begin, end), cut(text, end, until))
 }
 
 /// A part of a text, from and to a character, shown harmlessly.
@@ -57,10 +57,13 @@ fn inside(text: &str, from: usize, until: usize) -> String {
     clean(text.get(from..until.max(from)).unwrap_or_default())
 }
 
-/// As [`inside`], with dots where the text goes on.
+/// As [`inside`], from a word's beginning, with dots where there is text before.
 fn cut(text: &str, from: usize, until: usize) -> String {
-    let before = if from > 0 && from < until && until < text.len() { "…" } else { "" };
-    format!("{before}{}", inside(text, from, until))
+    let word = text.get(from..until).and_then(|t| t.find(' ')).filter(|_| from > 0);
+    match word {
+        Some(space) => format!("… {}", inside(text, from + space + 1, until)),
+        None => inside(text, from, until),
+    }
 }
 
 fn signs(e: &QueryEvidence) -> Vec<String> {
@@ -102,7 +105,8 @@ pub fn injection(alert: &Alert, e: &QueryEvidence) -> String {
         ", from a caller that is not known: its request was not found in the log".to_owned()
     };
     let mut text = format!(
-        "A query that this account has not run before ran on {} at {}{who}, and {}. At the spot: {}.",
+        "A query that this account has not run before ran on {} at {}{who}. What is odd: {}. At the \
+         spot: {}.",
         container(alert),
         moment(alert.finding.start),
         list(&signs(e)),
