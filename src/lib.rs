@@ -24,6 +24,7 @@ pub mod alert;
 pub mod baseline;
 pub mod cli;
 pub mod config;
+pub mod command_text;
 pub mod cosmos_sql;
 pub mod detect;
 pub mod event;

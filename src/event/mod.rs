@@ -151,6 +151,9 @@ impl Event {
 pub struct Request {
     /// Where it was logged.
     pub category: Category,
+    /// The command as the Mongo, Cassandra, Gremlin or Table API logged it. Held only until it is
+    /// read; never printed.
+    pub command: QueryText,
     /// How many requests this row stands for: 1, or `RequestCount` of an aggregated row.
     pub count: u64,
     /// The interval an aggregated row covers, milliseconds; 0 for a single request.

@@ -39,6 +39,7 @@ fn address() -> AddressInfo {
 pub(super) fn request(activity: u128, status: i32, bytes: u64) -> Request {
     Request {
         category: Category::DataPlaneRequests,
+        command: crate::event::QueryText::Absent,
         count: 1,
         interval_ms: 0,
         activity_id: Some(activity),

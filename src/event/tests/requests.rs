@@ -10,6 +10,7 @@ fn a_captured_record_decodes_field_by_field() {
     let Body::Request(request) = event.body else { panic!("a request") };
     let expected = Request {
         category: Category::DataPlaneRequests,
+        command: crate::event::QueryText::Absent,
         count: 1,
         interval_ms: 0,
         activity_id: Some(0xd2f8_8e2c_6559_4244_9d82_beef_b699_fef8),
