@@ -110,6 +110,17 @@ impl Category {
         Category::PartitionKeyRUConsumption,
         Category::Activity,
     ];
+    /// The language of the commands that its records carry, where they do: those of the APIs that
+    /// log their own requests.
+    pub fn command_language(self) -> Option<QueryLanguage> {
+        match self {
+            Category::MongoRequests => Some(QueryLanguage::Mongo),
+            Category::CassandraRequests => Some(QueryLanguage::Cassandra),
+            Category::GremlinRequests => Some(QueryLanguage::Gremlin),
+            Category::TableApiRequests => Some(QueryLanguage::Table),
+            _ => None,
+        }
+    }
     /// Azure's exact spelling.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::command_text::CommandReader;
 use crate::cosmos_sql::Reader;
-use crate::event::{Body, Category, Event, QueryLanguage, QueryRead, QueryText};
+use crate::event::{Body, Event, QueryLanguage, QueryRead, QueryText};
 
 /// Texts whose reading is remembered by one thread: applications send the same ones over and over.
 const REMEMBERED_MAX: usize = 4096;
@@ -25,13 +25,7 @@ impl TextReader {
                 (QueryLanguage::Sql, std::mem::replace(&mut run.text, QueryText::Absent))
             }
             Body::Request(request) => {
-                let language = match request.category {
-                    Category::MongoRequests => QueryLanguage::Mongo,
-                    Category::CassandraRequests => QueryLanguage::Cassandra,
-                    Category::GremlinRequests => QueryLanguage::Gremlin,
-                    Category::TableApiRequests => QueryLanguage::Table,
-                    _ => return None,
-                };
+                let language = request.category.command_language()?;
                 (language, std::mem::replace(&mut request.command, QueryText::Absent))
             }
             _ => return None,
