@@ -99,6 +99,7 @@ fn add_text(
         activity_id: Some(activity),
         database: &database,
         container: &container,
+        own: None,
         rows: Some(3),
     };
     let known = shapes.knows(query_key(read, "orders"));
