@@ -302,7 +302,8 @@ impl AccountModel {
     /// Texts of queries or commands were seen.
     fn has_texts(&self) -> bool {
         let open = self.open.values().filter_map(|cell| cell.queries.as_ref());
-        self.shapes.as_ref().is_some_and(|s| s.first_day.is_some()) || open.map(|q| q.texts).any(|n| n > 0)
+        self.shapes.as_ref().is_some_and(|s| s.first_day.is_some())
+            || open.map(|q| q.texts).any(|n| n > 0)
     }
 }
 
@@ -341,7 +342,9 @@ mod tests {
 
     #[test]
     fn what_the_injection_detectors_lack_depends_on_the_api() {
-        use Category::{CassandraRequests, DataPlaneRequests, MongoRequests, QueryRuntimeStatistics};
+        use Category::{
+            CassandraRequests, DataPlaneRequests, MongoRequests, QueryRuntimeStatistics,
+        };
         let nothing: Vec<&str> = Vec::new();
         assert_eq!(missing(&[DataPlaneRequests], false), [QUERIES.missing]);
         let both = [DataPlaneRequests, QueryRuntimeStatistics];

@@ -50,17 +50,8 @@ const CARRIAGE: &[&str] = &[
     "writeConcern",
 ];
 /// Last parts of paths under which secrets are stored that callers must show.
-const CREDENTIALS: [&str; 9] = [
-    "password",
-    "passwd",
-    "pwd",
-    "pass",
-    "passphrase",
-    "passwordhash",
-    "pin",
-    "otp",
-    "secret",
-];
+const CREDENTIALS: [&str; 9] =
+    ["password", "passwd", "pwd", "pass", "passphrase", "passwordhash", "pin", "otp", "secret"];
 /// Patterns that match every text.
 const ANYTHING: [&str; 12] =
     ["", "^", "$", "^$|", ".*", "^.*", "^.*$", ".*$", ".+", "^.+$", "[\\s\\S]*", "(?:)"];

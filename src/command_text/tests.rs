@@ -20,8 +20,8 @@ fn signs(filter: &str) -> Vec<Sign> {
 fn put(known: &str, command: &str) -> Vec<String> {
     let (known, command) = (find(known), find(command));
     let shown = |range: std::ops::Range<usize>| {
-        let end = command.starts.get(range.end).map_or(command.template.len(), |s| *s as usize);
-        command.template[command.starts[range.start] as usize..end].trim_end().to_owned()
+        let [begin, last] = [range.start, range.end - 1].map(|at| command.starts[at] as usize);
+        command.template[begin..=last].to_owned()
     };
     for_values(&known.tokens, &command.tokens).into_iter().map(shown).collect()
 }
@@ -69,7 +69,10 @@ fn an_operator_is_seen_where_the_known_command_has_a_value() {
         (r#"{"user":"x","pass":{"$ne":null}}"#, &["{$ne: null}"][..]),
         (r#"{"user":{"$gt":""},"pass":{"$gt":""}}"#, &["{$gt: string}", "{$gt: string}"]),
         (r#"{"user":{"$in":["a","b"]},"pass":{"$exists":true}}"#, &["{$exists: bool}"]),
-        (r#"{"user":"x","pass":{"$regex":"^a","$options":"i"}}"#, &["{$options: string, $regex: string}"]),
+        (
+            r#"{"user":"x","pass":{"$regex":"^a","$options":"i"}}"#,
+            &["{$options: string, $regex: string}"],
+        ),
         (r#"{"user":"x","pass":{"$not":{"$eq":"a"}}}"#, &["{$not: {$eq: string}}"]),
         (r#"{"pass":null,"user":7}"#, &[]),
         (r#"{"user":"x","pass":{"$in":["a","b"]}}"#, &[]),
@@ -80,7 +83,10 @@ fn an_operator_is_seen_where_the_known_command_has_a_value() {
     ] {
         assert_eq!(put(known, command), expected, "{command}");
     }
-    assert_eq!(put(r#"{"user":"x","pass":{"$ne":null}}"#, r#"{"user":"x","pass":{"$ne":null}}"#), [""; 0]);
+    assert_eq!(
+        put(r#"{"user":"x","pass":{"$ne":null}}"#, r#"{"user":"x","pass":{"$ne":null}}"#),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -102,15 +108,24 @@ fn code_and_conditions_that_hold_for_all_are_signs_and_their_innocent_twins_are_
         (r#"{"$expr":{"$function":{"body":"x","args":[],"lang":"js"}}}"#, &[Sign::ServerSideCode]),
         (r#"{"\u0024where":"x"}"#, &[Sign::ServerSideCode]),
         (r#"{"name":{"$regex":".*"}}"#, &[Sign::MatchesEverything]),
-        (r#"{"name":{"$regularExpression":{"pattern":"^.*$","options":"i"}}}"#, &[Sign::MatchesEverything]),
+        (
+            r#"{"name":{"$regularExpression":{"pattern":"^.*$","options":"i"}}}"#,
+            &[Sign::MatchesEverything],
+        ),
         (r#"{"name":/.*/i}"#, &[Sign::MatchesEverything]),
         (r#"{"user":"x","password":{"$gt":""}}"#, &[Sign::MatchesEverything]),
         (r#"{"user":"x","login.pwd":{"$ne":1}}"#, &[Sign::MatchesEverything]),
         (r#"{"$or":[{},{"a":1}]}"#, &[Sign::AlwaysTrueUnderOr]),
         (r#"{"$or":[{"a":1},{"_id":{"$exists":true}}]}"#, &[Sign::AlwaysTrueUnderOr]),
-        (r#"{"$or":[{"a":1},{"$expr":{"$eq":[1,1]}}]}"#, &[Sign::AlwaysTrueUnderOr, Sign::ConstantComparison]),
+        (
+            r#"{"$or":[{"a":1},{"$expr":{"$eq":[1,1]}}]}"#,
+            &[Sign::AlwaysTrueUnderOr, Sign::ConstantComparison],
+        ),
         (r#"{"$expr":true}"#, &[Sign::AlwaysTrueFilter]),
-        (r#"{"deleted":{"$ne":null},"at":{"$gt":{"$date":"2026-01-01"}},"x":{"$exists":true}}"#, &[]),
+        (
+            r#"{"deleted":{"$ne":null},"at":{"$gt":{"$date":"2026-01-01"}},"x":{"$exists":true}}"#,
+            &[],
+        ),
         (r#"{"password":{"$ne":null},"user":"$where"}"#, &[]),
         (r#"{"_id":{"$ne":{"$oid":"1"}},"$or":[{"_id":{"$ne":{"$oid":"1"}}},{"a":1}]}"#, &[]),
         (r#"{"$or":[{"a":1},{"b":{"$regex":"^ab"}}]}"#, &[]),
@@ -122,7 +137,9 @@ fn code_and_conditions_that_hold_for_all_are_signs_and_their_innocent_twins_are_
     }
     let read = mongo(r#"{"mapReduce":"c","map":"function(){}","reduce":"x","out":"o","query":{}}"#);
     assert_eq!(read.signs(), Sign::ServerSideCode.bit());
-    let stage = mongo(r#"{"aggregate":"c","pipeline":[{"$match":{"$where":"x"}},{"$group":{"_id":1}}],"cursor":{}}"#);
+    let stage = mongo(
+        r#"{"aggregate":"c","pipeline":[{"$match":{"$where":"x"}},{"$group":{"_id":1}}],"cursor":{}}"#,
+    );
     assert_eq!(stage.signs(), Sign::ServerSideCode.bit());
     let mark = stage.marked[0];
     assert_eq!(&stage.template[mark.begin as usize..mark.end as usize], "$where: string");
@@ -133,7 +150,7 @@ fn text_that_is_no_whole_command_is_a_failure_with_its_place() {
     for (text, offset) in [
         ("", 0),
         ("db.users.find({})", 0),
-        (r#"{"find":"users","filter":{"user":"sEcReT"#, 39),
+        (r#"{"find":"users","filter":{"user":"sEcReT"#, 40),
         (r#"{"find":"users","filter":{"user":sEcReT}}"#, 39),
         (r#"{"find":"users"} x"#, 17),
         (r#"{"find" "users"}"#, 8),
@@ -191,7 +208,10 @@ fn the_other_languages_have_shapes_and_no_signs() {
 fn no_literal_survives() {
     let mut reader = CommandReader::default();
     for (language, text) in [
-        (QueryLanguage::Mongo, r#"{"find":"sEcReT","filter":{"a":"sEcReT","b":/sEcReT/,"c":{"$in":["sEcReT"]},"m.sEcReT@x.y":1,"p":{"$regex":"sEcReT"},"d":{"$date":"sEcReT"},"e":"x\"sEcReT"},"comment":"sEcReT"}"#),
+        (
+            QueryLanguage::Mongo,
+            r#"{"find":"sEcReT","filter":{"a":"sEcReT","b":/sEcReT/,"c":{"$in":["sEcReT"]},"m.sEcReT@x.y":1,"p":{"$regex":"sEcReT"},"d":{"$date":"sEcReT"},"e":"x\"sEcReT"},"comment":"sEcReT"}"#,
+        ),
         (QueryLanguage::Mongo, "{find: 'c', filter: {a: ObjectId('sEcReT'), $where: 'sEcReT'}}"),
         (QueryLanguage::Cassandra, "SELECT 'sEcReT', $$sEcReT$$, 5sEcReT FROM t -- sEcReT"),
         (QueryLanguage::Gremlin, "g.V('sEcReT').has(\"sEcReT\") // sEcReT"),

@@ -4,11 +4,11 @@
 //! learnt on development data and stands in the profile, sign by sign.
 //!
 //! Absent: reading of text (`cosmos_sql`); what failed ([`super::fuzzing`]).
-use super::{facts, operators};
 use super::{
     AlertKind, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity, QueryEvidence, Severity,
     Test, Usual,
 };
+use super::{facts, operators};
 use crate::baseline::query_shapes::{Kin, QueryObservation};
 use crate::cosmos_sql::template::{Insertion, Sequence, lineage};
 use crate::cosmos_sql::{Seen, Span, changes_logic};

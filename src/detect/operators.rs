@@ -13,7 +13,10 @@ pub(super) fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> 
             !akin().any(|(_, known)| is_usual(&known.tokens, &read.tokens, condition))
         })?;
         let start = |token: usize| read.starts.get(token).copied().filter(|s| *s != u16::MAX);
-        let end = start(found.end).map_or(read.template.len() as u32, u32::from);
+        // Its last token is its closing bracket.
+        let last = start(found.end.saturating_sub(1));
+        let end = last.map_or(read.template.len() as u32, |at| u32::from(at) + 1);
+        let end = end.min(read.template.len() as u32);
         let begin = start(found.start).map_or(end, u32::from);
         Some((at, Marked { sign: Sign::OperatorForValue, begin, end }))
     })
