@@ -10,7 +10,7 @@
 //! 4  account, tenant, fleet, alert    pure: batches in, findings and alerts out
 //! 3  detect, severity                 pure: observations to p-values to severities
 //! 2  baseline, intel::view,           pure: what normal looks like; who an address is;
-//!    cosmos_sql                       what a query's text says
+//!    cosmos_sql, command_text         what a query's text says
 //! 1  event, stats                     pure: what a record means; small numerics
 //! 0  ids, time, limits, profile       words, clock, bounds, shipped settings
 //! ```
@@ -23,6 +23,7 @@ pub mod account;
 pub mod alert;
 pub mod baseline;
 pub mod cli;
+pub mod command_text;
 pub mod config;
 pub mod cosmos_sql;
 pub mod detect;

@@ -142,6 +142,10 @@ pub const COMPACT_BYTES_MIN: u64 = 16 << 20;
 /// Bytes written between two flushes while state is rewritten. The database packs what is flushed
 /// together: 10 MB take 1.8 times their size at this, 2.6 times at 4 MiB without a flush between.
 pub const COMPACT_BATCH_BYTES: usize = 256 << 10;
+/// Values or words of one Mongo, Cassandra, Gremlin or Table command that are looked at.
+pub const COMMAND_NODES_MAX: usize = 1 << 14;
+/// Nesting of a Mongo command that is followed.
+pub const COMMAND_DEPTH_MAX: usize = 64;
 /// Tokens of one query that are looked at: [`QUERY_TEXT_BYTES_MAX`] as a list of short numbers, in
 /// 3 MiB of buffers.
 pub const QUERY_TOKENS_MAX: usize = 1 << 18;

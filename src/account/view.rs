@@ -266,32 +266,92 @@ const ACTIVITY: Blindness = Blindness {
 };
 const QUERIES: Blindness = Blindness {
     missing: "QueryRuntimeStatistics",
-    blind: "query text (SQL injection, in a later version)",
-    command: "az monitor diagnostic-settings create --name cosmoguard-queries --resource \"$ACCOUNT\" --storage-account \"$STORAGE\" --logs '[{\"category\":\"QueryRuntimeStatistics\",\"enabled\":true}]'",
+    blind: "injection; fuzzing goes by bursts of refused queries alone, at most Low",
+    command: "az monitor diagnostic-settings create --name cosmoguard-queries --resource \"$ACCOUNT\" --storage-account \"$STORAGE\" --logs '[{\"category\":\"QueryRuntimeStatistics\",\"enabled\":true}]' && az rest --method PATCH --uri \"https://management.azure.com$ACCOUNT?api-version=2021-05-01-preview\" --body '{\"properties\":{\"diagnosticLogSettings\":{\"enableFullTextQuery\":\"True\"}}}'",
 };
+const QUERY_TEXT: Blindness = Blindness {
+    missing: "text in QueryRuntimeStatistics",
+    blind: QUERIES.blind,
+    command: FULL_TEXT,
+};
+const MONGO_TEXT: Blindness = Blindness {
+    missing: "text in MongoRequests (piiCommandText)",
+    blind: "injection",
+    command: FULL_TEXT,
+};
+/// Nothing is judged with it; that is said where it could be taken for a gap in the logs.
+const COMMAND_TEXT: Blindness = Blindness {
+    missing: "text of commands (piiCommandText)",
+    blind: "injection is not judged in Cassandra, Gremlin and Table commands; which ones are usual is",
+    command: FULL_TEXT,
+};
+/// The feature that puts texts into the log, for all APIs. The portal has it under Features.
+const FULL_TEXT: &str = "az rest --method PATCH --uri \"https://management.azure.com$ACCOUNT?api-version=2021-05-01-preview\" --body '{\"properties\":{\"diagnosticLogSettings\":{\"enableFullTextQuery\":\"True\"}}}'";
 const CONTROL: Blindness = Blindness {
     missing: "ControlPlaneRequests",
     blind: "changes of the account's own settings, diagnostics switched off among them",
     command: "az monitor diagnostic-settings create --name cosmoguard-control --resource \"$ACCOUNT\" --storage-account \"$STORAGE\" --logs '[{\"category\":\"ControlPlaneRequests\",\"enabled\":true}]'",
 };
 
-/// What an account with these categories is blind to.
-pub fn blindness(categories: &[Category]) -> Vec<Blindness> {
+impl AccountModel {
+    /// What the account is blind to.
+    pub fn blindness(&self) -> Vec<Blindness> {
+        blindness(&self.categories().collect::<Vec<_>>(), self.has_texts())
+    }
+
+    /// Texts of queries or commands were seen.
+    fn has_texts(&self) -> bool {
+        let open = self.open.values().filter_map(|cell| cell.queries.as_ref());
+        self.shapes.as_ref().is_some_and(|s| s.first_day.is_some())
+            || open.map(|q| q.texts).any(|n| n > 0)
+    }
+}
+
+/// What an account with these categories is blind to; `texts` says that some of their records hold
+/// the text of a query or command.
+pub fn blindness(categories: &[Category], texts: bool) -> Vec<Blindness> {
     let has = |wanted: &[Category]| wanted.iter().any(|c| categories.contains(c));
-    let requests = [
+    let data_plane = [
         Category::DataPlaneRequests,
         Category::DataPlaneRequests5M,
         Category::DataPlaneRequests15M,
-        Category::MongoRequests,
-        Category::CassandraRequests,
-        Category::GremlinRequests,
-        Category::TableApiRequests,
     ];
+    let api = categories.iter().any(|c| c.command_language().is_some());
+    let statistics = has(&[Category::QueryRuntimeStatistics]);
     let all = [
-        (has(&requests), REQUESTS),
+        (has(&data_plane) || api, REQUESTS),
         (has(&[Category::Activity]), ACTIVITY),
-        (has(&[Category::QueryRuntimeStatistics]), QUERIES),
+        (statistics || api, QUERIES),
+        (!statistics || api || texts, QUERY_TEXT),
+        (!has(&[Category::MongoRequests]) || texts, MONGO_TEXT),
+        (!api || has(&[Category::MongoRequests]) || texts, COMMAND_TEXT),
         (has(&[Category::ControlPlaneRequests]), CONTROL),
     ];
     all.into_iter().filter(|(seen, _)| !seen).map(|(_, blind)| blind).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(categories: &[Category], texts: bool) -> Vec<&'static str> {
+        let others = [Category::Activity, Category::ControlPlaneRequests];
+        let all = [&others[..], categories].concat();
+        blindness(&all, texts).into_iter().map(|b| b.missing).collect()
+    }
+
+    #[test]
+    fn what_the_injection_detectors_lack_depends_on_the_api() {
+        use Category::{
+            CassandraRequests, DataPlaneRequests, MongoRequests, QueryRuntimeStatistics,
+        };
+        let nothing: Vec<&str> = Vec::new();
+        assert_eq!(missing(&[DataPlaneRequests], false), [QUERIES.missing]);
+        let both = [DataPlaneRequests, QueryRuntimeStatistics];
+        assert_eq!(missing(&both, false), [QUERY_TEXT.missing]);
+        assert_eq!(missing(&both, true), nothing);
+        assert_eq!(missing(&[MongoRequests], false), [MONGO_TEXT.missing]);
+        assert_eq!(missing(&[MongoRequests], true), nothing);
+        assert_eq!(missing(&[CassandraRequests], false), [COMMAND_TEXT.missing]);
+    }
 }

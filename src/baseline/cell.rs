@@ -206,14 +206,25 @@ impl Cell {
     /// Keeps what answered a query, for the join with its text: only where the account's texts are
     /// logged, or the request was malformed.
     fn add_answer(&mut self, at: (Timestamp, Place), r: &Request, texts: bool) {
-        let queries = r.operation == Operation::Query && r.resource == Resource::Document;
-        if !queries || r.internal || !(texts || r.status == 400 || self.queries.is_some()) {
+        let asks = r.operation == Operation::Query;
+        // Updates and deletes of these APIs have texts too.
+        let commands = asks || r.category.command_language().is_some();
+        let texts = texts || self.queries.is_some();
+        if r.resource != Resource::Document || r.internal || !commands {
+            return;
+        }
+        if !texts && !(asks && r.status == 400) {
             return;
         }
         let hash = caller_hash(r);
         let rank = self.callers.iter().find(|(k, _, _)| k & HASH_BITS == hash);
         let stranger = rank.is_some_and(|(k, _, _)| k & FAMILIAR == 0);
-        self.queries.get_or_insert_default().add_request(at, r, stranger);
+        let queries = self.queries.get_or_insert_default();
+        if asks {
+            queries.add_request(at, r, stranger);
+        } else {
+            queries.add_answer(at.0, r, stranger);
+        }
     }
 
     /// Who answered, as far as the cell kept its callers exactly.

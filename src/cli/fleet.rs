@@ -1,7 +1,6 @@
 //! Accounts as the store holds them.
 use crate::account::model::AccountModel;
 use crate::account::view::{self, Brief};
-use crate::event::Category;
 use crate::profile::Profile;
 use crate::store::schema::account;
 use crate::store::{StateStore, StoreError, keys};
@@ -10,8 +9,8 @@ use crate::store::{StateStore, StoreError, keys};
 pub struct Member {
     /// Its line.
     pub brief: Brief,
-    /// Categories it sends.
-    pub categories: Vec<Category>,
+    /// What it is blind to.
+    pub blind: Vec<view::Blindness>,
 }
 
 /// All accounts that the store holds, ascending, and how many do not open.
@@ -42,8 +41,7 @@ pub fn each(
 pub fn load(store: &dyn StateStore, profile: &Profile) -> Result<Fleet, StoreError> {
     let mut members = Vec::new();
     let damaged = each(store, &mut |model| {
-        members
-            .push(Member { brief: model.brief(profile), categories: model.categories().collect() });
+        members.push(Member { brief: model.brief(profile), blind: model.blindness() });
     })?;
     Ok(Fleet { members, damaged })
 }
@@ -67,7 +65,7 @@ impl Fleet {
     /// What accounts do not send, with how many: `Activity log by 7`.
     pub fn blind(&self) -> Vec<String> {
         let mut counts: Vec<(view::Blindness, usize)> = Vec::new();
-        for blind in self.members.iter().flat_map(|m| view::blindness(&m.categories)) {
+        for blind in self.members.iter().flat_map(|m| m.blind.iter().copied()) {
             match counts.iter_mut().find(|(known, _)| *known == blind) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((blind, 1)),

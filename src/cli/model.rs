@@ -195,7 +195,7 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     }
     if args.data.json {
         for m in &members {
-            let line = serde_json::json!({"account": m.brief.account, "categories": m.brief.categories, "blind": view::blindness(&m.categories)});
+            let line = serde_json::json!({"account": m.brief.account, "categories": m.brief.categories, "blind": m.blind});
             out(&line.to_string());
         }
         return Ok(Exit::Done);
@@ -203,11 +203,11 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     let mut table = Table::new(&[("account", Align::Left), ("does not send", Align::Left)]);
     let mut missing: Vec<view::Blindness> = Vec::new();
     for m in &members {
-        let blind = view::blindness(&m.categories);
+        let blind = &m.blind;
         let words: Vec<&str> = blind.iter().map(|b| b.missing).collect();
         let lacks = if words.is_empty() { "sends all".to_owned() } else { words.join(", ") };
         table.row(vec![visible(&m.brief.account), lacks]);
-        missing.extend(blind.into_iter().filter(|b| !missing.contains(b)).collect::<Vec<_>>());
+        missing.extend(blind.iter().filter(|b| !missing.contains(b)).copied().collect::<Vec<_>>());
     }
     table.lines().iter().for_each(|l| out(l));
     for blind in &missing {

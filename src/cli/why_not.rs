@@ -6,7 +6,6 @@ use super::style::{out, visible};
 use super::table::{Align, Table};
 use super::{Exit, common, model};
 use crate::account::message::{HourRecord, SurpriseLane, surprise_of};
-use crate::account::view;
 use crate::alert::words;
 use crate::baseline::tempo::HourStatus;
 use crate::detect::AlertKind;
@@ -36,7 +35,7 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
     let model = model::load(store, &args.account)?;
     let hour = args.at.hour();
     let record = read_hour(store, &model, hour)?;
-    let blind = view::blindness(&model.categories().collect::<Vec<_>>());
+    let blind = model.blindness();
     let state = model.trust(&profile);
     if args.data.json {
         let lanes: Vec<_> = record

@@ -4,15 +4,15 @@
 //! learnt on development data and stands in the profile, sign by sign.
 //!
 //! Absent: reading of text (`cosmos_sql`); what failed ([`super::fuzzing`]).
-use super::facts;
 use super::{
     AlertKind, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity, QueryEvidence, Severity,
     Test, Usual,
 };
+use super::{facts, operators};
 use crate::baseline::query_shapes::{Kin, QueryObservation};
 use crate::cosmos_sql::template::{Insertion, Sequence, lineage};
 use crate::cosmos_sql::{Seen, Span, changes_logic};
-use crate::event::{Marked, QueryRead, Sign};
+use crate::event::{Marked, QueryLanguage, QueryRead, Sign};
 use crate::ids::{AccountId, Text};
 use crate::intel::view::IntelView;
 use crate::profile::QueriesProfile;
@@ -48,12 +48,15 @@ pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddit
     let read = &observation.joined.row.read;
     let mut marked: Vec<Marked> = read.marked.to_vec();
     let mut from = None;
-    if read.literals > 0 {
-        if let Some((at, insertion)) = origin(observation) {
-            from = Some(at);
-            marked.push(insertion);
-            marked.sort_unstable();
-        }
+    let origin = match read.language {
+        QueryLanguage::Sql if read.literals > 0 => origin(observation),
+        QueryLanguage::Mongo => operators::origin(observation),
+        _ => None,
+    };
+    if let Some((at, insertion)) = origin {
+        from = Some(at);
+        marked.push(insertion);
+        marked.sort_unstable();
     }
     if read.literals == 0 && read.parameters > 0 {
         return Oddity { p: 1.0, marked, from: None, beyond_history: false };

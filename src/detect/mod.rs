@@ -18,6 +18,7 @@ pub mod injection;
 pub mod key_principal;
 pub mod key_script;
 pub mod listed;
+mod operators;
 pub mod suspicious_ip;
 pub mod tor;
 

@@ -4,7 +4,10 @@ use crate::event::decoder::Context;
 use crate::event::fields::{Field, Fields};
 use crate::event::interner::Region;
 use crate::event::request::{common, http_access, needed};
-use crate::event::{Access, Category, Operation, Refusal, Request, Resource};
+use crate::event::scalar::cut;
+use crate::event::{Access, Category, Operation, QueryText, Refusal, Request, Resource};
+use crate::ids::Text;
+use crate::limits::QUERY_TEXT_BYTES_MAX;
 
 /// One request.
 pub(super) fn decode(
@@ -40,6 +43,13 @@ pub(super) fn decode(
     }
     // None of these APIs logs a change feed read as such.
     request.change_feed = false;
+    // What is no data is none of the account's queries, and may carry credentials (`saslStart`).
+    if request.resource == Resource::Document
+        && !request.internal
+        && let Some(text) = fields.text(Field::CommandText)
+    {
+        request.command = QueryText::Parsed(Text::from(cut(text, QUERY_TEXT_BYTES_MAX)));
+    }
     Ok(request)
 }
 

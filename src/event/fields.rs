@@ -88,6 +88,7 @@ fields! {
     AvgRequestLength Properties: "avgRequestLength";
     AvgResponseLength Properties: "avgResponseLength";
     QueryText Properties: "queryText";
+    CommandText Properties: "piiCommandText";
     RowsReturned Properties: "numberOfRowsReturned";
     Signature Properties: "signature";
     ShapeSignature Properties: "shapeSignature";
@@ -101,7 +102,7 @@ fields! {
         "aadAppliedRoleAssignmentId" "level" "partitionKeyRangeId" "subscriptionId"
         "resourceGroupName" "partialIpAddress" "authType" "queryExecutionStatus" "partitionKey"
         "sizeKb" "operationType" "result" "httpMethod" "apiKind" "apiKindResourceType"
-        "resourceUri" "resourceDetails" "opCode" "piiCommandText" "retryCount" "userId"
+        "resourceUri" "resourceDetails" "opCode" "retryCount" "userId"
         "estimatedDelayFromRateLimitingInMilliseconds" "retriedDueToRateLimiting"
         "rateLimitingDelayMs" "clientRequestId" "SourceSystem" "_BilledSize" "_IsBillable"
         "_SubscriptionId" "_TimeReceived" "_ItemId" "Resource" "ResourceGroup" "ResourceProvider"

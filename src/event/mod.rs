@@ -110,6 +110,17 @@ impl Category {
         Category::PartitionKeyRUConsumption,
         Category::Activity,
     ];
+    /// The language of the commands that its records carry, where they do: those of the APIs that
+    /// log their own requests.
+    pub fn command_language(self) -> Option<QueryLanguage> {
+        match self {
+            Category::MongoRequests => Some(QueryLanguage::Mongo),
+            Category::CassandraRequests => Some(QueryLanguage::Cassandra),
+            Category::GremlinRequests => Some(QueryLanguage::Gremlin),
+            Category::TableApiRequests => Some(QueryLanguage::Table),
+            _ => None,
+        }
+    }
     /// Azure's exact spelling.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -151,6 +162,9 @@ impl Event {
 pub struct Request {
     /// Where it was logged.
     pub category: Category,
+    /// The command as the Mongo, Cassandra, Gremlin or Table API logged it. Held only until it is
+    /// read; never printed.
+    pub command: QueryText,
     /// How many requests this row stands for: 1, or `RequestCount` of an aggregated row.
     pub count: u64,
     /// The interval an aggregated row covers, milliseconds; 0 for a single request.

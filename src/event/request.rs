@@ -5,8 +5,8 @@ use crate::event::fields::{Field, Fields};
 use crate::event::interner::Region;
 use crate::event::scalar::{NotANumber, Scalar};
 use crate::event::{
-    Access, Category, ConnectionMode, Credential, KeyKind, Operation, Refusal, RefusalReason,
-    Request, Resource,
+    Access, Category, ConnectionMode, Credential, KeyKind, Operation, QueryText, Refusal,
+    RefusalReason, Request, Resource,
 };
 use crate::ids::{PrincipalId, Text};
 
@@ -148,6 +148,7 @@ pub(super) fn common(
     let response_bytes = needed(bytes(fields.get(Field::ResponseLength)), "response length")?;
     Ok(Request {
         category,
+        command: QueryText::Absent,
         count: 1,
         interval_ms: 0,
         activity_id: fields.get(Field::ActivityId).guid(),

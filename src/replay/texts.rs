@@ -2,6 +2,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::command_text::CommandReader;
 use crate::cosmos_sql::Reader;
 use crate::event::{Body, Event, QueryLanguage, QueryRead, QueryText};
 
@@ -12,6 +13,7 @@ const REMEMBERED_MAX: usize = 4096;
 #[derive(Default)]
 pub struct TextReader {
     reader: Reader,
+    commands: CommandReader,
     remembered: HashMap<u128, Arc<QueryRead>>,
 }
 
@@ -21,6 +23,10 @@ impl TextReader {
         let (language, text) = match &mut event.body {
             Body::Query(run) => {
                 (QueryLanguage::Sql, std::mem::replace(&mut run.text, QueryText::Absent))
+            }
+            Body::Request(request) => {
+                let language = request.category.command_language()?;
+                (language, std::mem::replace(&mut request.command, QueryText::Absent))
             }
             _ => return None,
         };
@@ -39,7 +45,10 @@ impl TextReader {
         if self.remembered.len() >= REMEMBERED_MAX {
             self.remembered.clear();
         }
-        let read = Arc::new(self.reader.read(text));
+        let read = Arc::new(match language {
+            QueryLanguage::Sql => self.reader.read(text),
+            _ => self.commands.read(language, text),
+        });
         self.remembered.insert(key, Arc::clone(&read));
         read
     }

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("stats", 1),
     // 2: what normal looks like; who an address is; what a query's text says
     ("baseline", 2),
+    ("command_text", 2),
     ("cosmos_sql", 2),
     ("intel::view", 2),
     // 3: observations to p-values to severities

@@ -12,6 +12,7 @@ mod inbox;
 mod injections;
 mod kill;
 mod ladder;
+mod mongo;
 mod rebuild;
 mod scenarios;
 mod shuffles;

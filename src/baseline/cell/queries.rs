@@ -113,6 +113,28 @@ pub struct Ran<'a> {
     pub container: &'a Text,
     /// Rows returned, where logged.
     pub rows: Option<u64>,
+    /// The request, where its record has the text itself.
+    pub own: Option<&'a Request>,
+}
+
+impl Ran<'_> {
+    /// By what it is joined with its request.
+    fn join_id(&self, time: Timestamp) -> Option<u128> {
+        self.own.map_or(self.activity_id, |request| join_id(time, request))
+    }
+}
+
+/// By what a request is joined with its text. Mongo's activity ids are often no ids: who asked
+/// when for what, and got how much, tells its requests apart as well as is needed.
+fn join_id(time: Timestamp, r: &Request) -> Option<u128> {
+    if r.activity_id.is_some() || r.category.command_language().is_none() {
+        return r.activity_id;
+    }
+    let mut h = xxhash_rust::xxh3::Xxh3::with_seed(caller_hash(r));
+    h.update(&time.0.to_le_bytes());
+    h.update(&r.response_bytes.to_le_bytes());
+    h.update(r.container.as_bytes());
+    Some(h.digest128())
 }
 
 impl<'a> From<&'a QueryRun> for Ran<'a> {
@@ -122,6 +144,7 @@ impl<'a> From<&'a QueryRun> for Ran<'a> {
             database: &run.database,
             container: &run.container,
             rows: run.rows,
+            own: None,
         }
     }
 }
@@ -133,6 +156,7 @@ impl<'a> From<&'a Request> for Ran<'a> {
             database: &r.database,
             container: &r.container,
             rows: None,
+            own: Some(r),
         }
     }
 }
@@ -266,8 +290,13 @@ impl QueryCell {
             self.malformed = self.malformed.saturating_add(r.count);
             self.add_failure(at, r);
         }
-        let Some(activity) = r.activity_id else { return };
-        let class: u64 = if malformed { 0 } else { 1 + u64::from(!stranger) };
+        self.add_answer(at.0, r, stranger);
+    }
+
+    /// Keeps what answered a query or command.
+    pub(super) fn add_answer(&mut self, time: Timestamp, r: &Request, stranger: bool) {
+        let Some(activity) = join_id(time, r) else { return };
+        let class: u64 = if r.status == 400 { 0 } else { 1 + u64::from(!stranger) };
         let rank = class << 62 | xxhash_rust::xxh3::xxh3_64(&activity.to_le_bytes()) >> 2;
         let answer = Answer {
             rank,
@@ -402,7 +431,7 @@ impl QueryRow {
         let last = (time, id, place).max((self.last.0, self.last.1, self.last_place));
         (self.first, self.first_place) = ((first.0, first.1), first.2);
         (self.last, self.last_place) = ((last.0, last.1), last.2);
-        if let Some(activity) = run.activity_id {
+        if let Some(activity) = run.join_id(time) {
             self.activities.insert(&activity);
         }
     }

@@ -36,6 +36,7 @@ fn cell(minute: i64, takes: &[Take]) -> Cell {
     for t in takes {
         let request = Request {
             category: Category::DataPlaneRequests,
+            command: crate::event::QueryText::Absent,
             count: t.responses,
             interval_ms: 0,
             activity_id: Some(7),

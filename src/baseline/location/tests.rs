@@ -82,6 +82,7 @@ pub(crate) fn cell_at(minute: i64, callers: &[(Who, u64)]) -> Cell {
 fn request(who: &Who, count: u64) -> Request {
     Request {
         category: LogCategory::DataPlaneRequests,
+        command: crate::event::QueryText::Absent,
         count,
         interval_ms: 0,
         activity_id: Some(7),

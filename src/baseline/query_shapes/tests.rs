@@ -39,6 +39,7 @@ fn address() -> AddressInfo {
 pub(super) fn request(activity: u128, status: i32, bytes: u64) -> Request {
     Request {
         category: Category::DataPlaneRequests,
+        command: crate::event::QueryText::Absent,
         count: 1,
         interval_ms: 0,
         activity_id: Some(activity),
@@ -98,6 +99,7 @@ fn add_text(
         activity_id: Some(activity),
         database: &database,
         container: &container,
+        own: None,
         rows: Some(3),
     };
     let known = shapes.knows(query_key(read, "orders"));

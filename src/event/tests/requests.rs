@@ -10,6 +10,7 @@ fn a_captured_record_decodes_field_by_field() {
     let Body::Request(request) = event.body else { panic!("a request") };
     let expected = Request {
         category: Category::DataPlaneRequests,
+        command: crate::event::QueryText::Absent,
         count: 1,
         interval_ms: 0,
         activity_id: Some(0xd2f8_8e2c_6559_4244_9d82_beef_b699_fef8),
@@ -224,4 +225,38 @@ fn query_texts_are_parsed_twice_or_kept_raw_and_never_printed() {
         format!(r#""{{\"query\":\"{}\"}}""#, "é".repeat(crate::limits::QUERY_TEXT_BYTES_MAX));
     let QueryText::Parsed(text) = query(&record(&long)).text else { panic!("parsed") };
     assert_eq!(text.len(), crate::limits::QUERY_TEXT_BYTES_MAX);
+}
+
+#[test]
+fn commands_are_carried_for_data_only_and_never_shown() {
+    let record = |category: &str, operation: &str, text: &str| {
+        format!(
+            r#"{{"time":"2021-01-06T19:36:58Z","resourceId":"/SUBSCRIPTIONS/S/RESOURCEGROUPS/G/PROVIDERS/MICROSOFT.DOCUMENTDB/DATABASEACCOUNTS/A","category":"{category}","operationName":"{operation}","properties":{{"errorCode":"0","databaseName":"shop","collectionName":"c","piiCommandText":"{text}"}}}}"#
+        )
+    };
+    let text = r#"{\"find\":\"sEcReT\"}"#;
+    for (category, operation, carried) in [
+        ("MongoRequests", "find", true),
+        ("MongoRequests", "saslStart", false),
+        ("CassandraRequests", "QuerySelect", true),
+        ("GremlinRequests", "eval", true),
+        ("TableApiRequests", "QueryEntities", true),
+        ("DataPlaneRequests", "Query", false),
+    ] {
+        let json = record(category, operation, text);
+        let event = event(&json);
+        assert!(!format!("{event:?}").contains("sEcReT"), "{event:?}");
+        let Body::Request(request) = event.body else { panic!("a request") };
+        let expected = carried.then(|| QueryText::Parsed(r#"{"find":"sEcReT"}"#.into()));
+        assert_eq!(
+            request.command,
+            expected.unwrap_or(QueryText::Absent),
+            "{category} {operation}"
+        );
+        let shown = crate::event::redact::redacted(json.as_bytes()).expect("a record");
+        assert!(!shown.contains("sEcReT") && shown.contains("piiCommandText"), "{shown}");
+    }
+    let json = record("MongoRequests", "find", "<empty>");
+    let Body::Request(request) = event(&json).body else { panic!("a request") };
+    assert_eq!(request.command, QueryText::Absent);
 }
