@@ -100,7 +100,7 @@ impl Book {
             templates,
             row_bytes: draw.log_normal(700.0, 0.5).clamp(120.0, 6000.0) as u64,
             partitions: 1 + draw.below(3) as u64,
-            logs_failed: draw.chance(0.35),
+            logs_failed: draw.chance(0.5),
             malformed: if glues { draw.log_normal(0.001, 0.8).min(0.006) } else { 0.0005 },
         }
     }
