@@ -319,7 +319,7 @@ fn what_was_answered_is_a_query_and_what_was_refused_is_none() {
         );
     }
     assert!(answered > 2000 && wide > 200, "{answered} {wide}");
-    assert!(refused > 5 && silent > 5, "{refused} {silent}");
+    assert!(refused > 0 && silent > 5, "{refused} {silent}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub(crate) fn obfuscate(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
+            // It prints the tree, and a comment is not in that.
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
             '"' | '\'' => string(rest, first, &mut seen, &mut out),
             '.' => {
                 out.push('.');
@@ -59,9 +61,19 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
+/// Where a literal ends; a backslash takes the next character with it.
+fn end(text: &str, quote: char) -> Option<usize> {
+    let mut taken = false;
+    text.char_indices().find_map(|(at, c)| {
+        let ends = c == quote && !taken;
+        taken = c == '\\' && !taken;
+        ends.then_some(at)
+    })
+}
+
 /// One string; `item` of the gateway's own objects stays. Returns its length with quotes.
 fn string<'a>(rest: &'a str, quote: char, seen: &mut Seen<'a>, out: &mut String) -> usize {
-    let Some(inside) = rest[1..].find(quote) else {
+    let Some(inside) = end(&rest[1..], quote) else {
         out.push_str(rest);
         return rest.len();
     };
@@ -96,5 +108,9 @@ mod tests {
             "SELECT c.p1__4, [{\"item\": c.p2__2}] AS orderByItems, {\"p3__2\": c.p3__2} AS payload FROM c"
         );
         assert_eq!(obfuscate("c.x = 'open"), "c.p1__1 = 'open");
+        assert_eq!(
+            obfuscate("c.x = 'a\\'b' OR 1=1 --' c.y\nORDER BY c.x"),
+            "c.p1__1 = \"str1__4\" OR 1=1 \nORDER BY c.p1__1"
+        );
     }
 }

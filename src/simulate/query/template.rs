@@ -143,11 +143,7 @@ impl Template {
             .map(|i| self.condition(vocabulary, i, quote, draw))
             .collect();
         match self.rewrite {
-            Some(rewrite) => self.rewritten(
-                vocabulary,
-                rewrite,
-                parts.iter().map(|p| format!("({p})")).collect(),
-            ),
+            Some(rewrite) => self.rewritten(vocabulary, rewrite, &conjunction(&parts)),
             None => self.written(vocabulary, &parts),
         }
     }
@@ -181,19 +177,11 @@ impl Template {
         match self.rewrite {
             // What a comment hides never reaches the gateway's rewriting; nor does what is refused.
             Some(rewrite) if !injection.comment && injection.tail.is_none() => {
-                let rest: Vec<String> = std::iter::once(&injection.predicate)
-                    .chain(&parts[place + 1..])
-                    .map(|p| format!("({p})"))
-                    .collect();
-                let before: Vec<String> =
-                    parts[..=place].iter().map(|p| format!("({p})")).collect();
-                let whole = format!(
-                    "(({}) {} ({}))",
-                    before.join(" AND "),
-                    injection.glue,
-                    rest.join(" AND ")
-                );
-                self.rewritten(vocabulary, rewrite, vec![whole])
+                let mut rest = vec![injection.predicate.clone()];
+                rest.extend_from_slice(&parts[place + 1..]);
+                let before = conjunction(&parts[..=place]);
+                let whole = format!("({before}) {} ({})", injection.glue, conjunction(&rest));
+                self.rewritten(vocabulary, rewrite, &whole)
             }
             _ => {
                 let value = values::value(condition.holds, false, draw);
@@ -265,9 +253,8 @@ impl Template {
         }
         text
     }
-    fn rewritten(&self, vocabulary: &Vocabulary, rewrite: Rewrite, parts: Vec<String>) -> String {
+    fn rewritten(&self, vocabulary: &Vocabulary, rewrite: Rewrite, tests: &str) -> String {
         let alias = vocabulary.alias;
-        let tests = if parts.is_empty() { "(true)".to_owned() } else { parts.join(" AND ") };
         match rewrite {
             Rewrite::Ordered(order) => format!(
                 "SELECT {alias}._rid, [{{\"item\": {alias}.{order}}}] AS orderByItems, {alias} AS payload\nFROM {alias}\nWHERE (({tests}) AND (true))\nORDER BY {alias}.{order} ASC"
@@ -279,6 +266,15 @@ impl Template {
                 "SELECT VALUE [{{\"item\": {name}({alias}.total)}}]\nFROM {alias}\nWHERE ({tests})"
             ),
         }
+    }
+}
+
+/// Conditions as the gateway prints them: each pair in brackets.
+fn conjunction(parts: &[String]) -> String {
+    let both = |left: String, right: &String| format!("({left}) AND ({right})");
+    match parts {
+        [] => "true".to_owned(),
+        [first, rest @ ..] => rest.iter().fold(first.clone(), both),
     }
 }
 
