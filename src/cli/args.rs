@@ -340,6 +340,9 @@ pub struct Simulate {
     /// No attacks.
     #[arg(long)]
     pub benign_only: bool,
+    /// No logs of query text.
+    #[arg(long)]
+    pub no_query_text: bool,
     /// Mean requests a day of the median account.
     #[arg(long, value_name = "N", default_value_t = 1000.0)]
     pub rate: f64,

@@ -26,6 +26,7 @@ pub fn run(args: &Simulate, color: ColorChoice) -> anyhow::Result<Exit> {
         accounts: args.accounts,
         days: args.days,
         benign_only: args.benign_only,
+        query_text: !args.no_query_text,
         rate: args.rate,
         seed: args.seed,
         ..FleetOptions::default()

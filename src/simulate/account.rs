@@ -5,6 +5,7 @@ use super::agent::{self, Agent};
 use super::caller::{Caller, Credential, Op, Rhythm, Sizes, Step};
 use super::draw::{Draw, Purpose};
 use super::network;
+use super::query::{Book, QueryLog};
 use super::{Archetype, FleetOptions, Session};
 
 /// A rest of an account's life that no caller explains: its level from day to day.
@@ -20,6 +21,10 @@ pub(crate) struct Account {
     pub(crate) containers: Vec<String>,
     /// Query text is logged; obfuscated unless full-text query is on.
     pub(crate) query_log: Option<QueryLog>,
+    /// Each query that returned takes further draws of its stream: seeds have always meant so.
+    pub(crate) spends: bool,
+    /// What is asked.
+    pub(crate) book: Book,
     pub(crate) callers: Vec<Caller>,
     /// Bursts outside the callers' rhythms.
     pub(crate) sessions: Vec<Session>,
@@ -32,15 +37,6 @@ pub(crate) struct Account {
     pub(crate) missing: f64,
     /// Spans without data-plane logs.
     pub(crate) gaps: Vec<(Timestamp, Timestamp)>,
-}
-
-/// How query text appears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum QueryLog {
-    /// As written.
-    Full,
-    /// Names and strings replaced.
-    Obfuscated,
 }
 
 /// Where customers sit: country, Azure regions there (first and second), hours ahead of UTC.
@@ -330,11 +326,14 @@ pub(crate) fn draw_account(
     });
     let mut containers: Vec<String> = containers.collect();
     containers.dedup();
-    let query_log = match draw.below(10) {
-        0 => Some(QueryLog::Full),
-        1..=3 => Some(QueryLog::Obfuscated),
+    let kind = draw.below(10);
+    let query_log = match kind {
+        _ if !options.query_text => None,
+        0..=5 => Some(QueryLog::Full),
+        6 | 7 => Some(QueryLog::Obfuscated),
         _ => None,
     };
+    let queries = &mut Draw::new(options.seed, Purpose::Queries, index as u64, 0);
     Account {
         name,
         archetype,
@@ -345,6 +344,8 @@ pub(crate) fn draw_account(
         database: format!("{word}db"),
         containers,
         query_log,
+        spends: kind < 4,
+        book: Book::draw(options.start, options.end(), queries),
         callers: callers(archetype, home, options, draw),
         sessions: Vec::new(),
         drift: drift(options.days, draw),

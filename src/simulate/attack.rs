@@ -10,6 +10,7 @@ use super::draw::{Draw, Purpose};
 use super::labels::Attack;
 use super::life::{self, CONNECTION_STRINGS, LIST_KEYS, READONLY_KEYS};
 use super::network;
+use super::query::Asks;
 use super::record::{Principal, uuid_text};
 use super::{Fleet, Session, sweep};
 
@@ -138,7 +139,7 @@ fn length(card: Card) -> i64 {
 }
 
 /// First moment from `from` on with `length + spacing` clear of every busy span.
-fn free_from(busy: &Busy, from: Timestamp, length: i64, spacing: i64) -> Timestamp {
+pub(crate) fn free_from(busy: &Busy, from: Timestamp, length: i64, spacing: i64) -> Timestamp {
     let mut start = from;
     for &(first, last) in busy {
         if start.plus_ms(length + spacing) > first && start < last.plus_ms(spacing) {
@@ -214,7 +215,13 @@ pub(crate) fn label(
 
 /// The account's own main workload, run by someone else: his address, a client that benign life
 /// uses too, and a key.
-fn thief(fleet: &Fleet, a: usize, ip: Ipv4Addr, at: Timestamp, draw: &mut Draw) -> Option<Caller> {
+pub(crate) fn thief(
+    fleet: &Fleet,
+    a: usize,
+    ip: Ipv4Addr,
+    at: Timestamp,
+    draw: &mut Draw,
+) -> Option<Caller> {
     let mut caller = fleet.accounts[a].main_caller(at)?.clone();
     caller.addresses = vec![ip];
     if draw.chance(0.7) {
@@ -264,7 +271,10 @@ fn reads(
 
 /// Adds an attack's session, and moves log gaps out of its way: what is not logged cannot be
 /// judged.
-fn attack_session(fleet: &mut Fleet, a: usize, session: Session) {
+pub(crate) fn attack_session(fleet: &mut Fleet, a: usize, mut session: Session) {
+    if session.asks == Asks::Application {
+        session.asks = Asks::Everything;
+    }
     let (from, until) = (session.start.plus_ms(-DAY_MS), session.end.plus_ms(DAY_MS));
     fleet.accounts[a].gaps.retain(|g| g.1 < from || g.0 > until);
     life::push_session(fleet, a, session);

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Traffic,
     Session,
     Activity,
+    Queries,
+    QueryText,
 }
 
 /// A seeded source of draws.

@@ -7,6 +7,7 @@ use super::caller::{Caller, Credential, Op, Sizes, Step};
 use super::draw::{Draw, Purpose};
 use super::labels::Exception;
 use super::network;
+use super::query::Asks;
 use super::record::{Principal, PrincipalKind, uuid_text};
 use super::{Archetype, Fleet, Operation, Session, Subscription};
 
@@ -101,7 +102,7 @@ pub(crate) fn live(fleet: &mut Fleet) {
     }
 }
 
-fn local(fleet: &Fleet, day: i64, hour: f64, ahead: i32) -> Timestamp {
+pub(crate) fn local(fleet: &Fleet, day: i64, hour: f64, ahead: i32) -> Timestamp {
     let ms = (hour - f64::from(ahead)) * HOUR_MS as f64;
     fleet.options.start.plus_ms(day * DAY_MS + ms as i64)
 }
@@ -352,7 +353,8 @@ pub(crate) fn bulk(
     };
     let sigma = 0.3;
     caller.sizes = Sizes { median: page / super::draw::exp(sigma * sigma / 2.0), sigma };
-    (count > 0).then(|| Session::new(start, end, count, caller))
+    let asks = Asks::Everything;
+    (count > 0).then(|| Session { asks, ..Session::new(start, end, count, caller) })
 }
 
 /// Someone works from abroad for a few days: about a third of the accounts where people work, in
@@ -421,7 +423,14 @@ fn log_gap(fleet: &mut Fleet, a: usize, draw: &mut Draw) {
     }
 }
 
-fn except(fleet: &mut Fleet, kind: &'static str, a: usize, start: Timestamp, end: Timestamp) {
+/// Notes an unusual but benign episode.
+pub(crate) fn except(
+    fleet: &mut Fleet,
+    kind: &'static str,
+    a: usize,
+    start: Timestamp,
+    end: Timestamp,
+) {
     let account = fleet.accounts[a].name.clone();
     fleet.exceptions.push(Exception { kind, account, start, end });
 }

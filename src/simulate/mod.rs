@@ -13,6 +13,9 @@ mod draw;
 mod labels;
 mod life;
 mod network;
+mod query;
+mod query_attack;
+mod query_life;
 mod record;
 pub mod scenario;
 mod stream;
@@ -29,6 +32,7 @@ pub use stream::{Records, records};
 use account::Account;
 use caller::Caller;
 use draw::{Draw, Purpose};
+use query::Asks;
 use record::Principal;
 
 /// What to draw.
@@ -53,6 +57,8 @@ pub struct FleetOptions {
     /// One strong attack of each kind in a fixed order instead of a shuffled deck of all
     /// strengths.
     pub showcase: bool,
+    /// Some accounts log the text of their queries.
+    pub query_text: bool,
 }
 
 impl Default for FleetOptions {
@@ -68,6 +74,7 @@ impl Default for FleetOptions {
             warmup_days: 30,
             spacing_days: 9,
             showcase: false,
+            query_text: true,
         }
     }
 }
@@ -150,12 +157,23 @@ pub(crate) struct Session {
     pub(crate) status: Option<u16>,
     /// Belongs to an ordinary day, so that it counts into the account's mean day.
     pub(crate) routine: bool,
+    /// What its queries are.
+    pub(crate) asks: Asks,
 }
 
 impl Session {
     /// An uncommon session, evenly spread, of which most requests succeed.
     pub(crate) fn new(start: Timestamp, end: Timestamp, count: u32, caller: Caller) -> Session {
-        Session { start, end, count, caller, by_day: false, status: None, routine: false }
+        Session {
+            start,
+            end,
+            count,
+            caller,
+            by_day: false,
+            status: None,
+            routine: false,
+            asks: Asks::Application,
+        }
     }
     /// Expected bytes of documents returned.
     pub(crate) fn bytes(&self) -> f64 {
@@ -272,6 +290,10 @@ pub fn plan(options: FleetOptions) -> Fleet {
     life::live(&mut fleet);
     if !fleet.options.benign_only {
         attack::schedule(&mut fleet);
+    }
+    query_life::live(&mut fleet);
+    if !fleet.options.benign_only {
+        query_attack::schedule(&mut fleet);
     }
     fleet.operations.sort_by(|a, b| (a.time, &a.target, a.name).cmp(&(b.time, &b.target, b.name)));
     fleet

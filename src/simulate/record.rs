@@ -213,6 +213,8 @@ pub(crate) struct QueryRun<'a> {
     pub(crate) subscription: &'a str,
     pub(crate) resource_group: &'a str,
     pub(crate) region: &'a str,
+    /// Number of the physical partition.
+    pub(crate) partition: u64,
     pub(crate) rows: u64,
     /// Hash of the query and of its shape, as the service would give them.
     pub(crate) signature: i64,
@@ -234,7 +236,9 @@ impl QueryRun<'_> {
         out.push(b'"');
         field("databasename", self.database.as_bytes(), out);
         field("collectionname", self.container.as_bytes(), out);
-        field("partitionkeyrangeid", b"0", out);
+        open("partitionkeyrangeid", out);
+        digits(self.partition, 1, out);
+        out.push(b'"');
         field("useragent", b"Microsoft.Azure.Documents.Common/2.14.0RoutingGateway", out);
         field("subscriptionid", self.subscription.as_bytes(), out);
         field("resourcegroupname", self.resource_group.as_bytes(), out);

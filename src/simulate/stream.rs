@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use crate::time::{HOUR_MS, Timestamp};
 
-use super::account::{Account, QueryLog};
+use super::account::Account;
 use super::caller::{Caller, Credential, Op};
 use super::draw::{Draw, Purpose, exp};
-use super::record::{DataPlane, QueryRun};
+use super::query::{Asks, Probe};
+use super::record::DataPlane;
 use super::{Fleet, Session};
 
 mod operations;
+mod queries;
 
 /// Which log a record belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,7 +167,7 @@ fn account_hour(place: &Place<'_>, hour: Timestamp, writer: &mut Writer) {
         let draw = &mut Draw::new(place.seed, Purpose::Traffic, stream, hour.hour() as u64);
         for _ in 0..draw.poisson(expected) {
             let at = hour.plus_ms(draw.below_ms(HOUR_MS));
-            request(place, caller, None, at, draw, writer);
+            request(place, caller, Plan::default(), at, draw, writer);
         }
     }
 }
@@ -181,12 +183,50 @@ fn session_hour(
 ) {
     let from = session.start.max(hour);
     let until = session.end.min(hour.plus_ms(HOUR_MS));
-    let n = cumulative(session, until).saturating_sub(cumulative(session, from));
+    let before = cumulative(session, from);
     let stream = ((place.index as u64) << 32) | index as u64;
     let draw = &mut Draw::new(place.seed, Purpose::Session, stream, hour.hour() as u64);
-    for _ in 0..n {
+    for number in before..cumulative(session, until) {
         let at = from.plus_ms(draw.below_ms(until.since(from)));
-        request(place, &session.caller, session.status, at, draw, writer);
+        let plan = Plan { session: Some((index, session)), number: number as usize };
+        request(place, &session.caller, plan, at, draw, writer);
+    }
+}
+
+/// What is planned of a request.
+#[derive(Clone, Copy, Default)]
+struct Plan<'a> {
+    /// It belongs to this session, which has this index.
+    session: Option<(usize, &'a Session)>,
+    /// So many of the session come before it.
+    number: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn asks(self) -> &'a Asks {
+        self.session.map_or(&Asks::Application, |(_, session)| &session.asks)
+    }
+    fn probe(self) -> Option<&'a Probe> {
+        match self.asks() {
+            Asks::Probes(list) => list.get(self.number),
+            _ => None,
+        }
+    }
+    /// The text, where it is planned.
+    fn text(self) -> Option<&'a str> {
+        match self.asks() {
+            Asks::Broken(text) => Some(text),
+            _ => self.probe().map(|p| p.text.as_str()),
+        }
+    }
+    /// The container, where one query is asked over and over.
+    fn container(self) -> Option<usize> {
+        let (index, session) = self.session?;
+        let one = matches!(session.asks, Asks::Broken(_) | Asks::Probes(_) | Asks::Template(_));
+        one.then(|| match session.asks {
+            Asks::Probes(_) => index,
+            _ => 0,
+        })
     }
 }
 
@@ -265,13 +305,16 @@ fn outcome(
     place: &Place<'_>,
     caller: &Caller,
     op: Op,
-    forced: Option<u16>,
+    plan: Plan<'_>,
     draw: &mut Draw,
 ) -> (u16, u64) {
     let x = draw.unit();
     let account = place.account;
     let data = !matches!(op, Op::ReadAccount | Op::ReadRanges | Op::ReadContainer);
-    if let Some(status) = forced {
+    if let Some(probe) = plan.probe() {
+        return (probe.status, probe.bytes);
+    }
+    if let Some(status) = plan.session.and_then(|(_, s)| s.status) {
         return (status, 150 + draw.below(250) as u64);
     }
     if data && x < account.throttled {
@@ -280,7 +323,7 @@ fn outcome(
     if op == Op::PointRead && x < account.throttled + account.missing {
         return (404, 220 + draw.below(200) as u64);
     }
-    if op == Op::Query && x > 0.9995 {
+    if op == Op::Query && x > 1.0 - account.book.malformed {
         return (400, 400 + draw.below(300) as u64);
     }
     if op == Op::Create && x > 0.998 {
@@ -328,7 +371,7 @@ fn delay(draw: &mut Draw) -> i64 {
 fn request(
     place: &Place<'_>,
     caller: &Caller,
-    forced: Option<u16>,
+    plan: Plan<'_>,
     at: Timestamp,
     draw: &mut Draw,
     writer: &mut Writer,
@@ -336,8 +379,9 @@ fn request(
     let account = place.account;
     let op = choose(&caller.mix, draw);
     let (operation, resource_type, _) = words(op);
-    let (status, bytes) = outcome(place, caller, op, forced, draw);
+    let (status, bytes) = outcome(place, caller, op, plan, draw);
     let any = draw.below(account.containers.len());
+    let any = plan.container().map_or(any, |n| n % account.containers.len().max(1));
     let container = match account.containers.get(any) {
         Some(name) if !account_level(op) => name.as_str(),
         _ => "",
@@ -364,10 +408,10 @@ fn request(
         agent: &agent,
         ip: IpAddr::V4(*draw.pick(&caller.addresses)),
         charge_milli: if status < 400 { charge(op, bytes) } else { 0 },
-        request_bytes: if op.is_egress() {
-            120 + draw.below(500) as u64
-        } else {
-            draw.below(900) as u64
+        request_bytes: match plan.text() {
+            Some(text) => 96 + text.len() as u64,
+            None if op.is_egress() => 120 + draw.below(500) as u64,
+            None => draw.below(900) as u64,
         },
         response_bytes: bytes,
         region: caller.region,
@@ -393,8 +437,14 @@ fn request(
         writer.push(arrival.plus_ms(draw.below_ms(60_000)), log, out.clone());
     }
     writer.push(arrival, log, out);
-    if op == Op::Query && status == 200 && account.query_log.is_some() {
-        query_run(place, container, caller.region, at, activity, bytes, draw, writer);
+    if op == Op::Query {
+        if status == 200 && account.spends {
+            for _ in 0..5 {
+                draw.bits();
+            }
+        }
+        let run = queries::Run { container, at, activity, status, bytes };
+        queries::rows(place, caller, plan, &run, writer);
     }
 }
 
@@ -407,62 +457,4 @@ impl Op {
     fn is_data(self) -> bool {
         !account_level(self) && !matches!(self, Op::ReadRanges | Op::ReadContainer)
     }
-}
-
-/// Query shapes of simulated applications: as written, and as the service obfuscates them.
-const QUERIES: &[(&str, &str, i64)] = &[
-    (
-        "SELECT * FROM c WHERE c.id = @id",
-        "SELECT * FROM c WHERE (c.p1__2 = @p2__2)",
-        7_572_324_026_122_958_197,
-    ),
-    (
-        "SELECT c.id, c.status\r\nFROM c\r\nWHERE c.customerId = @customer AND c.status != \"closed\"",
-        "SELECT c.p1__2, c.p2__6\nFROM c\nWHERE ((c.p3__10 = @p4__8) AND (c.p2__6 != \"str1__6\"))",
-        -8_612_658_657_970_479_756,
-    ),
-    (
-        "SELECT c._rid, [{\"item\": c.createdAt}] AS orderByItems, {\"id\": c.id} AS payload\nFROM c\nWHERE ((c.region = \"west\") AND (true))\nORDER BY c.createdAt DESC",
-        "SELECT c.p1__4, [{\"item\": c.p2__9}] AS orderByItems, {\"p3__2\": c.p3__2} AS payload\nFROM c\nWHERE ((c.p4__6 = \"str1__4\") AND (true))\nORDER BY c.p2__9 DESC",
-        8_235_320_023_077_058_687,
-    ),
-    (
-        "SELECT VALUE COUNT(1) FROM c WHERE c.type = \"order\" AND c.total > 100",
-        "SELECT VALUE COUNT(1) FROM c WHERE ((c.p1__4 = \"str1__5\") AND (c.p2__5 > 100))",
-        4_036_375_829_063_283_830,
-    ),
-];
-
-#[allow(clippy::too_many_arguments)] // one row's parts, used once
-fn query_run(
-    place: &Place<'_>,
-    container: &str,
-    region: &str,
-    at: Timestamp,
-    activity: u128,
-    bytes: u64,
-    draw: &mut Draw,
-    writer: &mut Writer,
-) {
-    let (full, obfuscated, shape) = *draw.pick(QUERIES);
-    let text = if place.account.query_log == Some(QueryLog::Full) { full } else { obfuscated };
-    let mut out = Vec::with_capacity(1200);
-    QueryRun {
-        time: at.plus_ms(draw.below_ms(40)),
-        ticks: draw.below(10_000) as u32,
-        resource_id: place.resource_id,
-        activity,
-        database: &place.account.database,
-        container,
-        subscription: place.subscription,
-        resource_group: &place.account.resource_group,
-        region,
-        rows: bytes / 700,
-        signature: shape ^ (place.index as i64) << 7,
-        shape,
-        text,
-    }
-    .write(&mut out);
-    let arrival = at.plus_ms(delay(draw) + 30_000 + draw.below_ms(30_000));
-    writer.push(arrival, Log::Queries(place.index as u32), out);
 }

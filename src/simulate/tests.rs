@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::cosmos_sql::Workspace;
 use crate::detect::AlertKind;
 use crate::time::HOUR_MS;
 
@@ -10,7 +11,7 @@ fn small(seed: u64) -> FleetOptions {
 }
 
 #[test]
-fn the_demo_shows_all_six_kinds_after_its_warm_up() {
+fn the_demo_shows_all_kinds_after_its_warm_up() {
     let fleet = plan(demo());
     let warm = fleet.options.start.plus_ms(33 * DAY_MS);
     for kind in AlertKind::ALL {
@@ -76,12 +77,24 @@ fn attacks_come_after_the_warm_up_and_keep_their_distance() {
     for seed in 0..12 {
         let fleet = plan(FleetOptions { seed, accounts: 30, ..Default::default() });
         let warm = fleet.options.start.plus_ms(30 * DAY_MS);
-        let mut spans: BTreeMap<&str, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut spans: BTreeMap<(&str, AlertKind), Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut others: BTreeMap<&str, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
         for attack in &fleet.attacks {
             assert!(attack.start >= warm && attack.end > attack.start);
             assert!(attack.end <= fleet.options.end(), "{attack:?}");
             for account in &attack.accounts {
-                spans.entry(account).or_default().push((attack.start, attack.end));
+                let span = (attack.start, attack.end);
+                // A campaign of probes and an injection has two labels of different kinds.
+                if matches!(attack.kind, AlertKind::SqlInjection | AlertKind::SqlFuzzing) {
+                    spans.entry((account, attack.kind)).or_default().push(span);
+                    for other in others.get(account.as_str()).into_iter().flatten() {
+                        let apart = span.0.since(other.1).max(other.0.since(span.1));
+                        assert!(apart >= DAY_MS, "seed {seed}: {attack:?}");
+                    }
+                } else {
+                    spans.entry((account, AlertKind::TorAnomaly)).or_default().push(span);
+                    others.entry(account).or_default().push(span);
+                }
             }
         }
         for list in spans.values_mut() {
@@ -195,7 +208,12 @@ fn labels_agree_with_lists_and_operations() {
             |o: &&Operation| !o.failed && record::uuid_text(o.principal.object) == attack.principal;
         let during = |o: &&Operation| o.time >= attack.start && o.time <= attack.end;
         match attack.kind {
-            AlertKind::SqlInjection | AlertKind::SqlFuzzing => panic!("not simulated yet"),
+            AlertKind::SqlInjection => {
+                let account = fleet.accounts.iter().find(|a| a.name == attack.accounts[0]);
+                assert!(account.unwrap().query_log.is_some(), "{attack:?}");
+                assert!(attack.also.contains(&AlertKind::DataExfiltration));
+            }
+            AlertKind::SqlFuzzing => assert!(attack.also.contains(&AlertKind::SqlInjection)),
             AlertKind::TorAnomaly => assert!(fleet.tor_exits.contains(&attack.addresses[0])),
             AlertKind::SuspiciousIp => assert!(fleet.listed.contains(&attack.addresses[0])),
             AlertKind::DataExfiltration => assert!(attack.mean_days >= 0.5),
@@ -209,10 +227,140 @@ fn labels_agree_with_lists_and_operations() {
             }
         }
     }
-    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert_eq!(kinds.len(), AlertKind::ALL.len(), "{kinds:?}");
     let labels: serde_json::Value = serde_json::from_str(&labels_json(&fleet)).unwrap();
     assert_eq!(labels["attacks"].as_array().unwrap().len(), fleet.attacks.len());
     for attack in labels["attacks"].as_array().unwrap() {
         assert!(AlertKind::parse(attack["kind"].as_str().unwrap()).is_some());
     }
+}
+
+/// What the data plane says of a request, and the text that was logged of it.
+#[derive(Default)]
+struct Joined {
+    account: String,
+    time: Option<Timestamp>,
+    status: String,
+    ip: String,
+    request_bytes: u64,
+    bytes: u64,
+    text: Option<String>,
+    rows: u64,
+    partitions: u64,
+}
+
+fn joined(fleet: &Fleet) -> BTreeMap<String, Joined> {
+    let mut queries: BTreeMap<String, Joined> = BTreeMap::new();
+    for (_, bytes) in records(fleet) {
+        let record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let p = &record["properties"];
+        let text = |name: &str| p[name].as_str().unwrap_or_default().to_owned();
+        let one = |name: &str| text(name).parse::<u64>().unwrap_or_default();
+        let query = queries.entry(text("activityId"));
+        if record["category"] == "QueryRuntimeStatistics" {
+            let query = query.or_default();
+            let inner: serde_json::Value = serde_json::from_str(&text("querytext")).unwrap();
+            query.text = inner["query"].as_str().map(str::to_owned);
+            query.rows += one("numberofrowsreturned");
+            query.partitions += 1;
+        } else if record["category"] == "DataPlaneRequests" && record["operationName"] == "Query" {
+            let query = query.or_default();
+            let id = record["resourceId"].as_str().unwrap();
+            query.account = id.rsplit('/').next().unwrap().to_lowercase();
+            query.time = Timestamp::parse(record["time"].as_str().unwrap());
+            (query.status, query.ip) = (text("statusCode"), text("clientIpAddress"));
+            (query.request_bytes, query.bytes) = (one("requestLength"), one("responseLength"));
+        }
+    }
+    queries
+}
+
+#[test]
+fn query_text_moves_nothing_in_the_data_plane() {
+    let benign = |query_text| {
+        let fleet = plan(FleetOptions { benign_only: true, query_text, days: 12, ..small(6) });
+        let mut texts = 0;
+        let rows: Vec<(Timestamp, Vec<u8>)> = records(&fleet)
+            .filter(|(_, bytes)| {
+                let text = String::from_utf8_lossy(bytes).contains("QueryRuntimeStatistics");
+                texts += usize::from(text);
+                !text
+            })
+            .collect();
+        (rows, texts)
+    };
+    let (with, texts) = benign(true);
+    let (without, none) = benign(false);
+    assert!(texts > 500, "{texts}");
+    assert_eq!(none, 0);
+    assert!(with == without);
+}
+
+#[test]
+fn what_was_answered_is_a_query_and_what_was_refused_is_none() {
+    let fleet = plan(FleetOptions { benign_only: true, rate: 200.0, ..small(8) });
+    let mut service = Workspace::new();
+    let (mut answered, mut refused, mut wide, mut silent) = (0, 0, 0, 0);
+    for query in joined(&fleet).values() {
+        let Some(text) = &query.text else {
+            silent += usize::from(query.status == "400");
+            continue;
+        };
+        let reads = service.parse(text.as_bytes()).is_ok();
+        assert_eq!(reads, query.status == "200", "{} {text:?}", query.status);
+        answered += usize::from(reads);
+        refused += usize::from(!reads);
+        wide += usize::from(query.partitions > 1);
+        assert!(
+            query.rows <= 3 || query.rows * 100 <= query.bytes,
+            "{} {}",
+            query.rows,
+            query.bytes
+        );
+    }
+    assert!(answered > 2000 && wide > 200, "{answered} {wide}");
+    assert!(refused > 0 && silent > 5, "{refused} {silent}");
+}
+
+#[test]
+fn injections_and_probes_are_in_the_records() {
+    let fleet = plan(FleetOptions { accounts: 18, ..small(9) });
+    let queries = joined(&fleet);
+    let mut service = Workspace::new();
+    let mut seen: BTreeMap<(AlertKind, bool), usize> = BTreeMap::new();
+    for attack in &fleet.attacks {
+        let of = |q: &&Joined| {
+            let during = q.time.is_some_and(|t| t >= attack.start && t < attack.end);
+            let by = attack.addresses.iter().any(|ip| ip.to_string() == q.ip);
+            during && by && q.account == attack.accounts[0]
+        };
+        let with =
+            |status: &str| queries.values().filter(of).filter(|q| q.status == status).count();
+        match attack.kind {
+            AlertKind::SqlInjection => {
+                let reads = |q: &&Joined| {
+                    q.text.as_ref().is_some_and(|t| service.parse(t.as_bytes()).is_ok())
+                };
+                let n = queries.values().filter(of).filter(reads).count();
+                assert!(n > 0, "{attack:?}");
+                *seen.entry((attack.kind, true)).or_default() += 1;
+            }
+            AlertKind::SqlFuzzing => {
+                let lengths: std::collections::BTreeSet<u64> = queries
+                    .values()
+                    .filter(of)
+                    .filter(|q| q.status == "400")
+                    .map(|q| q.request_bytes)
+                    .collect();
+                assert!(with("400") >= 10 && lengths.len() >= 6, "{attack:?} {lengths:?}");
+                let texts = queries.values().filter(of).any(|q| q.text.is_some());
+                let says = attack.variant.contains("without-text");
+                assert!(says || texts, "{attack:?}");
+                *seen.entry((attack.kind, texts)).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(seen.contains_key(&(AlertKind::SqlInjection, true)), "{seen:?}");
+    assert!(seen.contains_key(&(AlertKind::SqlFuzzing, true)), "{seen:?}");
 }
