@@ -6,17 +6,20 @@ use anyhow::{Context as _, bail};
 
 use super::recovery;
 use super::style::{Ui, say, visible};
+use crate::alert::words;
 use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
 use crate::intel::feeds::{self, FeedStatus};
 use crate::intel::view::{IntelView, ListKind};
 use crate::replay::snapshots::ScheduledSnapshots;
 use crate::snapshot;
 use crate::store::StateStore;
+use crate::store::audit;
 use crate::store::compact::{self, Compacted};
 use crate::store::ladder;
 use crate::store::layout::DataDir;
+use crate::store::recovery::{Recovery, Rung};
 use crate::store::sled_store::SledStore;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Resolves the configuration from defaults, `file` and the environment.
 pub fn configuration(file: Option<&Path>) -> Result<Resolved, ConfigError> {
@@ -125,8 +128,28 @@ pub fn open_store(data_dir: Option<&Path>, ui: Ui) -> anyhow::Result<Opened> {
     let opened = ladder::open(dir, &mut ScheduledSnapshots::of(&DataDir::new(dir)), now)?;
     if let Some(report) = &opened.recovery {
         recovery::print(ui, report);
+        say_what_came_back(dir, report);
     }
     Ok(Opened::of(dir, opened))
+}
+
+/// A repaired state may be one of before something was forgotten.
+fn say_what_came_back(dir: &Path, report: &Recovery) {
+    let dir = DataDir::new(dir);
+    match &report.rung {
+        Rung::Rebuilt => {}
+        Rung::Snapshot { name } => {
+            let taken = snapshot::Archive::open(&dir.snapshots().join(name)).ok();
+            let made = taken.and_then(|archive| Timestamp::parse(&archive.manifest().created));
+            say_known_again(&dir, made);
+        }
+        Rung::Empty => say_known_again(&dir, None),
+        Rung::Kept => {
+            if !report.accounts.is_empty() {
+                say_known_again(&dir, None);
+            }
+        }
+    }
 }
 
 /// What an interrupted restore left is no secret.
@@ -167,4 +190,46 @@ pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
     // A restore that was begun is finished whoever comes next: until then there are two states.
     say_found(&snapshot::restore::resume(data_dir)?);
     Ok(Opened::of(data_dir, ladder::open_sound(data_dir)?))
+}
+
+/// Who asks, as the system calls them: by name, else by number.
+pub fn who() -> Option<String> {
+    let named = ["USER", "LOGNAME", "USERNAME"].iter().filter_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).map(|name| visible(&name)).next().or_else(user_number)
+}
+
+/// Services and containers have a user without a name.
+fn user_number() -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let process = std::fs::metadata("/proc/self").ok()?;
+        Some(format!("uid {}", std::os::unix::fs::MetadataExt::uid(&process)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// Warns of what was forgotten by hand after `made`: a state of before knows it again. `None` for
+/// a state that learns everything afresh.
+pub fn say_known_again(dir: &DataDir, made: Option<Timestamp>) {
+    // A log that cannot be read is no reason to withhold a state; who asks for it is told.
+    let Ok(entries) = audit::read(dir) else { return };
+    let later = |entry: &&audit::Entry| {
+        entry.action == "model forget"
+            && Timestamp::parse(&entry.time).is_none_or(|at| made.is_none_or(|made| at > made))
+    };
+    let mut names: Vec<String> = entries
+        .iter()
+        .filter(later)
+        .filter_map(|entry| Some(visible(entry.details.get("account")?.as_str()?)))
+        .collect();
+    names.sort();
+    names.dedup();
+    if let Some(first) = names.first() {
+        say(&format!(
+            "warning: what was forgotten of {} {} known again, or learnt again from the logs; forget it again, audit.jsonl says what",
+            words::plural(names.len() as f64, "account", "accounts"),
+            if names.len() == 1 { format!("({first}) is") } else { format!("({first} …) is") },
+        ));
+    }
 }

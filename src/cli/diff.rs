@@ -2,6 +2,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
+use anyhow::bail;
 use serde_json::json;
 
 use super::args::SnapshotDiff;
@@ -83,6 +84,13 @@ impl Side {
 /// Runs it.
 pub fn run(args: &SnapshotDiff) -> anyhow::Result<Exit> {
     let profile = common::configuration(None)?.config.profile;
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    if args.a.is_dir() && real(&args.a) == real(&args.b) {
+        bail!(
+            "both are `{}` as it is now; name a snapshot for one of them",
+            visible(&args.a.display().to_string())
+        );
+    }
     let mut a = Side::open(&args.a, &profile)?;
     let mut b = Side::open(&args.b, &profile)?;
     if a.name == b.name {

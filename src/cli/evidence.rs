@@ -113,7 +113,7 @@ fn pack(args: &Evidence, prefix: &str, to: &Path, dir: &Path) -> anyhow::Result<
     let sum = folder.seal()?;
     if args.raw {
         // Before the folder has its name: raw records never lie there without an entry.
-        let details = json!({"alert": found.view.id, "out": to, "source": args.source, "raw_records": counts.raw, "manifest_sha256": sum});
+        let details = json!({"alert": found.view.id, "out": to, "by": common::who(), "source": args.source, "raw_records": counts.raw, "manifest_sha256": sum});
         audit::append(&data_dir, now, AUDIT_ACTION, details)?;
     }
     folder.publish()?;

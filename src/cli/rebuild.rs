@@ -245,10 +245,12 @@ impl Built<'_> {
         }
         let question = format!("the model of {} is replaced", visible(self.name));
         confirm::ask(self.how.yes, &question, self.name)?;
+        let dir = DataDir::new(self.dir);
+        audit::probe(&dir)?;
         let r = &self.rebuilt;
         r.save(self.opened.store.as_ref())?;
         let mut details = json!({
-            "account": self.name, "what": what, "by": who(), "snapshot": self.from, "logs": self.logs,
+            "account": self.name, "what": what, "by": common::who(), "snapshot": self.from, "logs": self.logs,
             "fed": r.fed, "left_out": r.left_out, "missing": r.missing,
             "files_not_given": r.files_missing.len(),
             "records_before": diff.records_before, "records_after": diff.records_after,
@@ -257,7 +259,6 @@ impl Built<'_> {
             let unknown = json!({"from": from.to_string(), "until": until.to_string()});
             details.insert("unknown".to_owned(), unknown);
         }
-        let dir = DataDir::new(self.dir);
         let entry = audit::append(&dir, self.clock.now(), action, details.clone())?;
         if self.how.json {
             let (action, number) = (entry.action, entry.number);
@@ -384,10 +385,4 @@ fn base(args: &ModelForget, work: &Work<'_>, part: &Part) -> anyhow::Result<Base
         );
     }
     Ok(base)
-}
-
-/// Who asks, as the system calls them.
-fn who() -> Option<String> {
-    let named = ["USER", "LOGNAME", "USERNAME"].iter().filter_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).map(|name| visible(&name)).next()
 }

@@ -24,7 +24,7 @@ use crate::replay::writer::AlertWriter;
 use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
 use crate::store::layout::DataDir;
 use crate::store::sources::Sources;
-use crate::store::{StateStore, StoreError};
+use crate::store::{StateStore, StoreError, keys};
 use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
 /// Runs it.
@@ -45,7 +45,14 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
     let scheduler = scheduled::scheduler(&resolved, &lists, data_dir.as_deref(), &clock)?;
     let opened = common::open_store(data_dir.as_deref(), ui)?;
-    if data_dir.is_some() {
+    if let Some(dir) = data_dir.as_deref() {
+        if args.demo && opened.store.get(&keys::positions())?.is_some() {
+            // Made records have no file to be recognised by: all would be taken as new, and late.
+            bail!(
+                "{} holds what was learnt before, and the demo cannot go on from it; give --data-dir an empty folder",
+                visible(&dir.display().to_string())
+            );
+        }
         evidence::note_run(opened.store.as_ref(), &resolved, &lists, clock.now())?;
     }
     let mut writer = writer(&args, &config, data_dir.as_deref(), &opened)?;

@@ -23,7 +23,7 @@ use crate::store::audit;
 use crate::store::layout::DataDir;
 use crate::store::memory::MemoryStore;
 use crate::store::schema::{account, run};
-use crate::time::{Clock, MINUTE_MS, SystemClock};
+use crate::time::{Clock, MINUTE_MS, SystemClock, Timestamp};
 
 /// Runs one of them.
 pub fn run(command: &Snapshot, color: ColorChoice) -> anyhow::Result<Exit> {
@@ -76,7 +76,11 @@ fn shown(path: &Path) -> String {
 }
 
 fn list(args: &SnapshotList) -> anyhow::Result<Exit> {
-    let folder = DataDir::new(&args.place.data_dir).snapshots();
+    let dir = &args.place.data_dir;
+    if !dir.is_dir() {
+        bail!("no data directory `{}`; give --data-dir the one of `cosmoguard replay`", shown(dir));
+    }
+    let folder = DataDir::new(dir).snapshots();
     let files = snapshots_in(&folder)?;
     if files.is_empty() && !args.json {
         say(&format!(
@@ -195,7 +199,8 @@ fn facts(archive: &Archive) {
     line("configuration", &format!("sha256 {}", m.config_sha256));
     for (number, list) in m.intel.iter().enumerate() {
         let label = if number == 0 { "lists" } else { "" };
-        line(label, &format!("{}, sha256 {}", list.name, list.sha256));
+        line(label, &list.name);
+        line("", &format!("sha256 {}", list.sha256));
     }
     out("");
 }
@@ -249,12 +254,13 @@ fn restore(args: &SnapshotRestore, color: ColorChoice) -> anyhow::Result<Exit> {
         let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
         confirm::ask(args.yes, &format!("all that {} holds is replaced", shown(dir)), &name)?;
     }
+    audit::probe(&DataDir::new(dir))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut counter = Counter::start(Ui::stderr(color), "accounts restored", Arc::clone(&clock));
     let done = snapshot::restore(&args.file, dir, args.keep_old, &mut |n| counter.update(n))?;
     counter.finish();
     let m = &done.manifest;
-    let details = json!({"snapshot": args.file, "keep_old": args.keep_old, "created": m.created, "event_time": m.event_time, "accounts": m.accounts});
+    let details = json!({"snapshot": args.file, "by": common::who(), "keep_old": args.keep_old, "created": m.created, "event_time": m.event_time, "accounts": m.accounts});
     audit::append(&DataDir::new(dir), clock.now(), "snapshot restore", details)?;
     let until = m.event_time().map_or_else(String::new, |at| format!(" until {at}"));
     say(&format!(
@@ -264,6 +270,7 @@ fn restore(args: &SnapshotRestore, color: ColorChoice) -> anyhow::Result<Exit> {
         m.alerts,
         shown(dir)
     ));
+    common::say_known_again(&DataDir::new(dir), Timestamp::parse(&m.created));
     for (what, kept) in [("state", done.state_before), ("alerts", done.alerts_before)] {
         if let Some(kept) = kept {
             say(&format!("the {what} of before: {}", shown(&kept)));

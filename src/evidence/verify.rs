@@ -8,12 +8,14 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::EvidenceError;
-use super::contents::{RAW, RECORDS};
+use super::contents::{ALERT, CONFIG, FEEDS, RAW, README, RECORDS, REPLAY, VERSIONS};
 use super::folder::MANIFEST;
 use crate::snapshot::hex;
 
 /// Longest list of checksums: a dozen lines of a hundred bytes, and room.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// What every folder of evidence holds.
+const ALWAYS: [&str; 7] = [ALERT, RECORDS, FEEDS, CONFIG, VERSIONS, REPLAY, README];
 /// Longest line of the records.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
@@ -38,6 +40,11 @@ pub fn verify(out: &Path) -> Result<Verified, EvidenceError> {
     let mut verified = Verified::default();
     let listed = listed(out, &mut verified)?;
     let present = present(out, &mut verified.faults)?;
+    for name in ALWAYS.iter().filter(|name| !listed.contains_key(**name)) {
+        verified
+            .faults
+            .push(format!("{name}: {MANIFEST} does not name it, and no evidence is without"));
+    }
     for name in present.iter().filter(|name| !listed.contains_key(*name)) {
         verified.faults.push(format!("{name}: it is not in {MANIFEST}"));
     }
@@ -64,6 +71,10 @@ pub fn verify(out: &Path) -> Result<Verified, EvidenceError> {
 fn listed(out: &Path, verified: &mut Verified) -> Result<BTreeMap<String, String>, EvidenceError> {
     let path = out.join(MANIFEST);
     let mut text = Vec::new();
+    // A pipe would be waited for, for ever; a link may lead to another list tomorrow.
+    if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+        return Err(EvidenceError::NotEvidence(out.to_owned()));
+    }
     match File::open(&path).and_then(|file| file.take(MANIFEST_BYTES_MAX).read_to_end(&mut text)) {
         Ok(_) => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -1,7 +1,7 @@
 //! Reading a snapshot: the manifest at once, the rest as it is asked for. All sizes are bounded
 //! before memory is given to them, so a hostile file costs time at most.
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
@@ -18,6 +18,8 @@ use crate::store::{StateStore, WriteBatch, keys};
 
 /// Longest manifest, bytes.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+/// The record that ends a zip without a comment.
+const LAST_RECORD_BYTES: u64 = 22;
 /// Longest model.
 const ACCOUNT_BYTES_MAX: u64 = (CHECKPOINT_BYTES_MAX + HEADER_BYTES) as u64;
 /// Longest rings of an account: a thousand times the ordinary.
@@ -37,6 +39,8 @@ pub struct Archive {
     zip: ZipArchive<Window>,
     manifest: Manifest,
     bytes: u64,
+    /// It ends with the zip's last record, which in our files has no comment.
+    ends: bool,
 }
 
 impl std::fmt::Debug for Archive {
@@ -59,6 +63,12 @@ impl Archive {
             return Err(SnapshotError::NotASnapshot(path.to_owned()));
         }
         let bytes = window.len();
+        let mut last = Vec::new();
+        window
+            .seek(SeekFrom::Start(bytes.saturating_sub(LAST_RECORD_BYTES)))
+            .and_then(|_| (&mut window).take(4).read_to_end(&mut last))
+            .map_err(SnapshotError::io(path, "read"))?;
+        let ends = last == *b"PK\x05\x06";
         let zip = ZipArchive::new(window).map_err(|e| match e {
             zip::result::ZipError::Io(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
                 SnapshotError::io(path, "read")(e)
@@ -66,7 +76,7 @@ impl Archive {
             _ => SnapshotError::CutOff(path.to_owned()),
         })?;
         let path = path.to_owned();
-        let mut archive = Archive { path, zip, manifest: Manifest::default(), bytes };
+        let mut archive = Archive { path, zip, manifest: Manifest::default(), bytes, ends };
         if archive.name(0).as_deref() != Some(names::MANIFEST) {
             return Err(SnapshotError::NotASnapshot(archive.path));
         }
@@ -107,6 +117,10 @@ impl Archive {
     /// What it says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+    /// Nothing follows the zip's end.
+    pub(super) fn ends_with_the_zip(&self) -> bool {
+        self.ends
     }
     /// Entries of the file.
     pub(super) fn entries(&self) -> usize {

@@ -40,6 +40,10 @@ pub(super) fn verify_open(archive: &mut Archive) -> Result<Verified, SnapshotErr
         let cause = "two entries share a name or bytes";
         return Err(SnapshotError::damaged(archive.path(), "central directory", cause));
     }
+    if !archive.ends_with_the_zip() {
+        let cause = "bytes follow its end";
+        return Err(SnapshotError::damaged(archive.path(), "central directory", cause));
+    }
     let sums = sums(archive)?;
     let mut accounts = 0;
     pool::ordered::<_, _, SnapshotError>(

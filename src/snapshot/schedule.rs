@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::retention::{self, Keep, PREFIX};
-use super::{About, Manifest, SnapshotError, create, files};
+use super::{About, Archive, Manifest, SnapshotError, create, files};
 use crate::store::StateStore;
 use crate::time::Timestamp;
 
@@ -60,7 +60,13 @@ pub fn take_if_due(
     let own = retention::name(now);
     let path = folder.join(&own);
     let manifest = create(store, &path, about, &mut |_| ())?;
-    let present: Vec<&str> = names.iter().map(String::as_str).chain([own.as_str()]).collect();
+    // What cannot be restored takes no place of one that can, and is left for a person to look at.
+    let is_good = |name: &&str| {
+        retention::taken_at(name).is_some()
+            && Archive::open(&folder.join(name)).and_then(|mut archive| archive.glance()).is_ok()
+    };
+    let good = names.iter().map(String::as_str).filter(is_good);
+    let present: Vec<&str> = good.chain([own.as_str()]).collect();
     let mut deleted = Vec::new();
     for name in retention::expired(&present, plan.keep, now) {
         match remove(&folder.join(name)) {
@@ -149,6 +155,20 @@ mod tests {
         assert!(folder.join("auto-20000101T000000Z.cgsnap").is_dir());
         let never = Plan { every_hours: 0, ..PLAN };
         assert!(take_if_due(&store, &folder, never, &about(99)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_one_takes_no_place_of_a_good_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = MemoryStore::default();
+        let take = |hour| take_if_due(&store, dir.path(), PLAN, &about(hour)).unwrap();
+        let first = take(0).unwrap().path;
+        let damaged = dir.path().join(retention::name(about(3).created));
+        std::fs::write(&damaged, b"").unwrap();
+        assert!(take(9).unwrap().deleted.is_empty());
+        assert!(first.exists() && damaged.exists());
+        take(15).unwrap();
+        assert!(!first.exists() && damaged.exists());
     }
 
     #[test]

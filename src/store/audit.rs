@@ -52,6 +52,19 @@ fn hash(line: &str) -> String {
     Sha256::digest(line.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// Says beforehand that an entry could not be appended: what is not recorded must not be done.
+///
+/// # Errors
+/// The file is there and cannot be read or written.
+pub fn probe(dir: &DataDir) -> Result<(), AuditError> {
+    let path = dir.audit();
+    let opened = end(&path).and_then(|_| match OpenOptions::new().append(true).open(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    });
+    opened.map_err(|cause| AuditError::Io { path: path.display().to_string(), cause })
+}
+
 /// Appends an entry and makes it durable.
 ///
 /// # Errors
@@ -64,7 +77,7 @@ pub fn append(
 ) -> Result<Entry, AuditError> {
     let path = dir.audit();
     let io = |cause| AuditError::Io { path: path.display().to_string(), cause };
-    let (count, last) = end(&path).map_err(io)?;
+    let End { count, last, is_torn } = end(&path).map_err(io)?;
     let entry = Entry {
         number: count + 1,
         time: now.azure(),
@@ -72,26 +85,38 @@ pub fn append(
         details,
         previous: hash(&last),
     };
-    let mut line = serde_json::to_vec(&entry).map_err(|e| io(e.into()))?;
+    // A line without its end stays one by itself: this entry is not to be lost with it.
+    let mut line = if is_torn { vec![b'\n'] } else { Vec::new() };
+    serde_json::to_writer(&mut line, &entry).map_err(|e| io(e.into()))?;
     line.push(b'\n');
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
     file.write_all(&line).and_then(|()| file.sync_data()).map_err(io)?;
     Ok(entry)
 }
 
-/// Lines, and the last one.
-fn end(path: &Path) -> io::Result<(u64, String)> {
+/// Where the log ends.
+#[derive(Default)]
+struct End {
+    count: u64,
+    last: String,
+    /// The last line has no end: whoever wrote it was killed.
+    is_torn: bool,
+}
+
+fn end(path: &Path) -> io::Result<End> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((0, String::new())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(End::default()),
         Err(e) => return Err(e),
     };
-    let (mut count, mut last) = (0, String::new());
-    for line in BufReader::new(file).lines() {
-        last = line?;
-        count += 1;
+    let (mut file, mut found, mut line) = (BufReader::new(file), End::default(), String::new());
+    while file.read_line(&mut line)? > 0 {
+        found.count += 1;
+        found.is_torn = !line.ends_with('\n');
+        found.last = line.trim_end_matches(['\r', '\n']).to_owned();
+        line.clear();
     }
-    Ok((count, last))
+    Ok(found)
 }
 
 /// Reads the whole log and checks its chain.
@@ -148,5 +173,29 @@ mod tests {
             std::fs::write(dir.audit(), changed).unwrap();
             assert!(matches!(read(&dir), Err(AuditError::Broken { .. })));
         }
+    }
+
+    #[test]
+    fn a_torn_line_takes_no_entry_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        append(&dir, Timestamp(1), "model forget", serde_json::json!({})).unwrap();
+        let text = std::fs::read_to_string(dir.audit()).unwrap() + "{\"number\":2,\"ti";
+        std::fs::write(dir.audit(), text).unwrap();
+        let entry = append(&dir, Timestamp(3), "model forget", serde_json::json!({})).unwrap();
+        let text = std::fs::read_to_string(dir.audit()).unwrap();
+        let last = text.lines().last().unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(last).unwrap(), entry);
+        assert!(matches!(read(&dir), Err(AuditError::Broken { line: 2, .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_appended_to_is_found_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        probe(&dir).unwrap();
+        assert!(!dir.audit().exists(), "asking leaves nothing");
+        std::fs::create_dir(dir.audit()).unwrap();
+        assert!(matches!(probe(&dir), Err(AuditError::Io { .. })));
     }
 }

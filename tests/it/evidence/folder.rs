@@ -346,6 +346,16 @@ fn whatever_is_done_to_the_folder_is_noticed_and_named() {
     assert!(manifest.contains(&before));
     scene.write("out/MANIFEST.sha256", manifest.replace(&before, &sum(&raw)).as_bytes());
     fails("records.raw.jsonl: record 1 (logs/day2.json at");
+
+    // A list without a file that every folder has, and one that cannot be read.
+    std::fs::remove_file(scene.path("out/alert.jsonl")).unwrap();
+    let shorter: String =
+        manifest.lines().filter(|l| !l.contains("alert.jsonl")).map(|l| format!("{l}\n")).collect();
+    scene.write("out/MANIFEST.sha256", shorter.as_bytes());
+    fails("alert.jsonl: MANIFEST.sha256 does not name it");
+    std::fs::remove_file(scene.path("out/MANIFEST.sha256")).unwrap();
+    std::fs::create_dir(scene.path("out/MANIFEST.sha256")).unwrap();
+    fails("holds no MANIFEST.sha256");
 }
 
 #[test]

@@ -49,6 +49,8 @@ fn what_was_learnt_between_two_moments_is_told() {
 
     let same = good(dir, &["snapshot", "diff", "x.cgsnap", "x.cgsnap"]).out;
     assert!(same.contains("nothing was learnt between them: 3 accounts"), "{same}");
+    let itself = cli(dir, &["snapshot", "diff", "d", "./d/"]);
+    assert!(itself.code == Some(1) && itself.err.contains("both are `d`"), "{}", itself.err);
     let back = good(dir, &["snapshot", "diff", "d", "x.cgsnap"]);
     assert!(back.err.contains("is later than"), "{}", back.err);
     let unknown = cli(dir, &["snapshot", "diff", "x.cgsnap", "d", "cosmos-x"]);
@@ -87,6 +89,11 @@ fn forgetting_asks_refuses_gaps_and_leaves_a_line_in_the_audit_log() {
     assert!(checkpoints(&dir.join("d")) == before);
     assert!(!dir.join("d/audit.jsonl").exists());
 
+    std::fs::create_dir(dir.join("d/audit.jsonl")).unwrap();
+    let unrecorded = forget(&[&span[..], &["--logs", "logs", "--yes"]].concat());
+    assert!(unrecorded.code == Some(1) && unrecorded.err.contains("the audit log"));
+    assert!(checkpoints(&dir.join("d")) == before, "what cannot be noted is not done");
+    std::fs::remove_dir(dir.join("d/audit.jsonl")).unwrap();
     let done = forget(&[&span[..], &["--logs", "logs", "--yes", "--json"]].concat());
     assert_eq!(done.code, Some(0), "{}", done.err);
     let said: serde_json::Value = serde_json::from_str(&done.out).unwrap();
@@ -98,6 +105,22 @@ fn forgetting_asks_refuses_gaps_and_leaves_a_line_in_the_audit_log() {
     let name = AccountId::parse(&account).key();
     let differ = before.iter().zip(&changed).filter(|(a, b)| a != b).map(|(a, _)| &a.0);
     assert!(differ.eq([&format!("a/{name}").into_bytes()]), "no other account changes");
+
+    // From before: restored by hand, or when the state is damaged, it is known again.
+    let warned = format!("what was forgotten of 1 account ({account}) is known again");
+    std::fs::create_dir(dir.join("d/snapshots")).unwrap();
+    std::fs::copy(dir.join("x.cgsnap"), dir.join("d/snapshots/x.cgsnap")).unwrap();
+    std::fs::write(dir.join("d/state/db"), b"").unwrap();
+    let repaired = good(dir, &["replay", "logs", "--data-dir", "d", "--quiet"]);
+    assert!(repaired.err.contains(&warned), "{}", repaired.err);
+    let restore = ["snapshot", "restore", "x.cgsnap", "--data-dir", "d", "--yes"];
+    let restored = good(dir, &restore);
+    assert!(restored.err.contains(&warned), "{}", restored.err);
+    good(dir, &["snapshot", "create", "later.cgsnap", "--data-dir", "d"]);
+    let later = good(dir, &["snapshot", "restore", "later.cgsnap", "--data-dir", "d", "--yes"]);
+    assert!(!later.err.contains("warning"), "{}", later.err);
+    let entries = audit::read(&DataDir::new(&dir.join("d"))).unwrap();
+    assert!(entries.iter().all(|entry| entry.details["by"].is_string()), "{entries:?}");
 }
 
 #[test]

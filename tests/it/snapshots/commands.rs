@@ -77,6 +77,12 @@ fn looking_at_a_snapshot() {
     let x = "d/snapshots/x.cgsnap";
     let none = good(dir, &["snapshot", "list", "--data-dir", "d"]);
     assert!(none.err.contains("no snapshots in"), "{}", none.err);
+    let nowhere = cli(dir, &["snapshot", "list", "--data-dir", "nowhere"]);
+    assert!(
+        nowhere.code == Some(1) && nowhere.err.contains("no data directory"),
+        "{}",
+        nowhere.err
+    );
     std::fs::create_dir_all(dir.join("d/snapshots")).unwrap();
     let ran = good(dir, &["snapshot", "create", x, "--data-dir", "d", "--json"]);
     let made: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -118,6 +124,11 @@ fn a_broken_snapshot_or_a_busy_directory_changes_nothing() {
     bytes[3000] ^= 4;
     std::fs::write(dir.join("broken.cgsnap"), bytes).unwrap();
     let restore = |file| cli(dir, &["snapshot", "restore", file, "--data-dir", "d", "--yes"]);
+    std::fs::create_dir(dir.join("d/audit.jsonl")).unwrap();
+    let ran = restore("x.cgsnap");
+    assert!(ran.code == Some(1) && ran.err.contains("the audit log"), "{}", ran.err);
+    assert!(!dir.join("d/alerts.jsonl.before-1").exists(), "what cannot be noted is not done");
+    std::fs::remove_dir(dir.join("d/audit.jsonl")).unwrap();
     let ran = restore("broken.cgsnap");
     assert!(ran.code == Some(1) && ran.err.contains("is damaged in"), "{}", ran.err);
     let store = cosmoguard::store::sled_store::SledStore::open(&dir.join("d/state")).unwrap();

@@ -183,6 +183,9 @@ fn what_is_no_zip_and_what_has_no_end() {
     let good = fs::read(&path).unwrap();
     fs::write(&path, &good[..good.len() - 30]).unwrap();
     assert!(matches!(verify(&path), Err(SnapshotError::CutOff(_))));
+    fs::write(&path, [&good[..], b"more"].concat()).unwrap();
+    let more = verify(&path).unwrap_err().to_string();
+    assert!(more.contains("bytes follow its end"), "{more}");
     for bytes in [&b""[..], b"PK", b"{\"records\":[]}"] {
         fs::write(&path, bytes).unwrap();
         assert!(matches!(verify(&path), Err(SnapshotError::NotASnapshot(_))));

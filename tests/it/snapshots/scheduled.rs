@@ -1,13 +1,14 @@
 //! Scheduled snapshots of a replay: taken when switched on and due, harmless when they fail.
 use std::path::Path;
 
+use super::commands::logs;
 use crate::support::{Ran, cli};
 
 const ON: &str = "[snapshots]\nin_replay = true\n";
 
 fn replay(dir: &Path, config: &str) -> Ran {
     std::fs::write(dir.join("c.toml"), config).unwrap();
-    let ran = cli(dir, &["replay", "--demo", "--data-dir", "guard", "--config", "c.toml"]);
+    let ran = cli(dir, &["replay", "logs", "--data-dir", "guard", "--config", "c.toml"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     ran
 }
@@ -22,7 +23,7 @@ fn taken(dir: &Path) -> Vec<String> {
 
 #[test]
 fn a_replay_takes_one_at_its_end_when_it_is_switched_on_and_due() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = logs();
     let dir = dir.path();
     replay(dir, "");
     assert!(taken(dir).is_empty(), "off unless switched on");
@@ -54,7 +55,7 @@ fn a_replay_takes_one_at_its_end_when_it_is_switched_on_and_due() {
 
 #[test]
 fn one_that_fails_is_a_warning_and_the_run_is_kept() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = logs();
     let dir = dir.path();
     std::fs::create_dir(dir.join("guard")).unwrap();
     std::fs::write(dir.join("guard/snapshots"), "a file is in the way").unwrap();
