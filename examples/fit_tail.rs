@@ -383,6 +383,7 @@ impl Account {
             database: Text::from(""),
             container: Text::from(""),
             change_feed: false,
+            command: None,
             internal: false,
         };
         let info = AddressInfo {

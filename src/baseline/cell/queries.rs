@@ -308,7 +308,7 @@ impl QueryCell {
         };
         // Failures have their own room, so that a burst of them does not hide what was answered.
         let border = self.answers.partition_point(|a| a.rank < 1 << 62);
-        let (first, end, max) = if malformed {
+        let (first, end, max) = if class == 0 {
             (0, border, limits::CELL_REFUSALS_MAX)
         } else {
             (border, self.answers.len(), limits::CELL_ANSWERS_MAX - limits::CELL_REFUSALS_MAX)
