@@ -32,8 +32,8 @@ pub use counters::DecodeCounters;
 pub use decoder::Decoder;
 pub use place::{Place, PlaceSample, Records};
 pub use query_read::{
-    Failure, HIDDEN_READINGS_MAX, HIDDEN_TOKENS_MAX, Marked, QueryLanguage, QueryRead, SIGNS_MAX,
-    Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
+    Failure, HIDDEN_READINGS_MAX, HIDDEN_TOKENS_MAX, Marked, QueryLanguage, QueryRead, QueryText,
+    SIGNS_MAX, Sign, TEMPLATE_BYTES_MAX, TOKENS_MAX,
 };
 pub use redact::redacted;
 pub use time_hint::time_hint;
@@ -315,27 +315,6 @@ pub struct QueryRun {
     pub shape_signature: Option<i64>,
     /// What came of the text.
     pub text: QueryText,
-}
-
-/// The text of a query. Held only until the templates room has read it; never printed.
-#[derive(Clone, PartialEq)]
-pub enum QueryText {
-    /// None in the log.
-    Absent,
-    /// The inner JSON parsed; this is the query.
-    Parsed(Text),
-    /// The inner JSON was broken: kept raw and counted.
-    Raw(Text),
-}
-
-impl std::fmt::Debug for QueryText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            QueryText::Absent => f.write_str("Absent"),
-            QueryText::Parsed(t) => write!(f, "Parsed({} bytes)", t.len()),
-            QueryText::Raw(t) => write!(f, "Raw({} bytes)", t.len()),
-        }
-    }
 }
 
 /// A control-plane operation of the account. Who did it is only in the Activity log.

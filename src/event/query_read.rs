@@ -15,6 +15,27 @@ pub const TEMPLATE_BYTES_MAX: usize = 512;
 /// Most signs kept of a query.
 pub const SIGNS_MAX: usize = 8;
 
+/// The text of a query. Held only until the templates room has read it; never printed.
+#[derive(Clone, PartialEq)]
+pub enum QueryText {
+    /// None in the log.
+    Absent,
+    /// The inner JSON parsed; this is the query.
+    Parsed(Text),
+    /// The inner JSON was broken: kept raw and counted.
+    Raw(Text),
+}
+
+impl std::fmt::Debug for QueryText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            QueryText::Absent => f.write_str("Absent"),
+            QueryText::Parsed(t) => write!(f, "Parsed({} bytes)", t.len()),
+            QueryText::Raw(t) => write!(f, "Raw({} bytes)", t.len()),
+        }
+    }
+}
+
 /// In which language a query was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names are the APIs'
