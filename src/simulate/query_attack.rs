@@ -147,7 +147,12 @@ fn play(fleet: &mut Fleet, a: usize, card: Card, start: Timestamp, draw: &mut Dr
                 return end;
             }
             let next = end.plus_ms(2 * MINUTE_MS + draw.below_ms(20 * MINUTE_MS));
-            working(fleet, a, (means, 6), caller, next, draw)
+            let end = working(fleet, a, (means, 6), caller, next, draw);
+            // Some probes were answered: one story, told from the first of them on.
+            if let Some(attack) = fleet.attacks.last_mut() {
+                attack.start = start;
+            }
+            end
         }
         Card::Slow(count) => {
             let end = start.plus_ms(i64::from(count) * HOUR_MS / 5);
