@@ -28,7 +28,7 @@ use cosmoguard::baseline::tempo::HourStatus;
 use cosmoguard::detect::Severity;
 use cosmoguard::detect::egress::{Subject, judge};
 use cosmoguard::event::{
-    Access, Category, ConnectionMode, Credential, KeyKind, Operation, Request, Resource,
+    Access, Category, ConnectionMode, Credential, KeyKind, Operation, QueryText, Request, Resource,
 };
 use cosmoguard::ids::{AccountId, Cloud, Text};
 use cosmoguard::intel::view::{AddressClass, AddressInfo, Country};
@@ -383,7 +383,7 @@ impl Account {
             database: Text::from(""),
             container: Text::from(""),
             change_feed: false,
-            command: None,
+            command: QueryText::Absent,
             internal: false,
         };
         let info = AddressInfo {

@@ -39,7 +39,7 @@ impl AccountModel {
         out: &mut Outcome,
     ) {
         self.judge_bursts(minute, cell, true, cx, out);
-        if !cell.queries.as_ref().is_some_and(|q| q.texts > 0) {
+        if cell.queries.as_ref().is_none_or(|q| q.texts == 0) {
             return;
         }
         let mut shapes = self.shapes.take().unwrap_or_default();

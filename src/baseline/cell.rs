@@ -213,7 +213,7 @@ impl Cell {
         if r.resource != Resource::Document || r.internal || !commands {
             return;
         }
-        if !texts && !(asks && r.status == 400) {
+        if !(texts || asks && r.status == 400) {
             return;
         }
         let hash = caller_hash(r);

@@ -223,10 +223,11 @@ impl<'a> Plan<'a> {
     fn container(self) -> Option<usize> {
         let (index, session) = self.session?;
         let one = matches!(session.asks, Asks::Broken(_) | Asks::Probes(_) | Asks::Template(_));
-        one.then(|| match session.asks {
+        let spread = match session.asks {
             Asks::Probes(_) => index,
             _ => 0,
-        })
+        };
+        one.then_some(spread)
     }
 }
 

@@ -122,7 +122,12 @@ fn what_a_checkpoint_holds_is_given_back_and_nothing_else() {
     submit(&inbox, &records[..records.len() / 2]);
     replay(dir, &["guard/inbox"], "guard");
     let applied = segments(&folder);
+    let last = applied.last().unwrap();
+    let size = || std::fs::metadata(last).unwrap().len();
+    let read = size();
     submit(&inbox, &records[records.len() / 2..]);
+    // It may have been full to the last byte.
+    let in_part = usize::from(size() > read);
     let all = segments(&folder);
     assert!(applied.len() > 1 && all.len() > applied.len() + 1);
 
@@ -135,8 +140,8 @@ fn what_a_checkpoint_holds_is_given_back_and_nothing_else() {
         inbox.release(is_applied).unwrap()
     };
     let released = release();
-    assert_eq!(released.segments, applied.len() - 1, "the one that was read in part stays");
-    assert_eq!(segments(&folder), all[applied.len() - 1..]);
+    assert_eq!(released.segments, applied.len() - in_part, "one that was read in part stays");
+    assert_eq!(segments(&folder), all[applied.len() - in_part..]);
     replay(dir, &["guard/inbox"], "guard");
     release();
     assert_eq!(segments(&folder), all[all.len() - 1..], "the newest stays");

@@ -90,7 +90,7 @@ fn an_operator_in_the_place_of_a_value_alerts_and_says_where() {
             text.contains("an operator stands where the account's commands have a value"),
             "{text}"
         );
-        assert!(text.contains('⟦'), "{text}");
+        assert!(text.contains(">>"), "{text}");
         assert_eq!(properties["Client IP"], "20.50.1.10", "{text}");
         assert_eq!(properties["Detector"], "injection");
     }

@@ -151,7 +151,8 @@ impl Book {
             Some(glued) => glued.broken(&self.vocabulary, draw),
             None if failed => {
                 let mut text = template.text(&self.vocabulary, draw);
-                text.push_str(*draw.pick(&[" AND", " ORDER BY", ")", " WHERE c.id = "]));
+                let end: &&str = draw.pick(&[" AND", " ORDER BY", ")", " WHERE c.id = "]);
+                text.push_str(end);
                 text
             }
             None => template.text(&self.vocabulary, draw),
