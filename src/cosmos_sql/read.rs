@@ -47,6 +47,7 @@ impl Reader {
         match self.workspace.parse(text) {
             Ok(query) => {
                 let template = template::of(&query, &mut self.scratch);
+                let added = template::added_by_gateway(&query, &mut self.scratch);
                 Inspection {
                     error: None,
                     shape: template.shape,
@@ -54,7 +55,7 @@ impl Reader {
                     literals: template.literals,
                     parameters: template.parameters,
                     template: template::text(&query, &mut self.scratch),
-                    seen: signs::of_query(&query),
+                    seen: signs::of_query(&query, added),
                     sequence: Sequence::of_query(&query, &mut self.scratch),
                     comments: query.comments().to_vec(),
                 }
@@ -104,7 +105,8 @@ impl Reader {
                 let template = template::of(&query, &mut self.scratch);
                 let sequence = Sequence::of_query(&query, &mut self.scratch);
                 let redacted = redact::redact(bytes, query.tokens(), query.comments());
-                let seen = signs::of_query(&query);
+                let added = template::added_by_gateway(&query, &mut self.scratch);
+                let seen = signs::of_query(&query, added);
                 QueryRead {
                     language: QueryLanguage::Sql,
                     shape: template.shape,
