@@ -62,12 +62,18 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// `… OR x AND 'a' = 'a'`: constants in an `AND` without brackets beside an `OR`. Builders put theirs
-    /// first of all, `1 = 1 AND …`.
+    /// `… OR x AND 'a' = 'a'`, `… OR IS_DEFINED(c.id) AND x`: what says nothing in an `AND` without
+    /// brackets beside an `OR`. Builders put theirs first of all, `1 = 1 AND …`.
     fn constants_of_loose(&mut self, and: NodeId, first: bool) {
         for (at, term) in self.query.children(and).enumerate() {
             let builder = first && at == 0;
-            if !builder && self.folder.constant(term).is_some() {
+            let idle = self.folder.constant(term).is_some()
+                || match self.folder.truth(term) {
+                    Truth::Always => true,
+                    Truth::Nearly => self.is_idle(term),
+                    _ => false,
+                };
+            if !builder && idle {
                 self.note(Sign::StrayConstant, term);
             }
         }

@@ -14,9 +14,10 @@ impl Walk<'_, '_> {
             Kind::Number | Kind::String | Kind::Null | Kind::Undefined => true,
             Kind::True | Kind::False => false,
             Kind::InQuery { .. } => true,
-            Kind::Unary(_) => {
-                self.query.first_child(node).is_some_and(|child| self.is_stray(child, beside))
-            }
+            Kind::Unary(operator) => self.query.first_child(node).is_some_and(|child| {
+                let known = matches!(self.query.kind(child), Kind::True | Kind::False);
+                (operator == Unary::Not && known) || self.is_stray(child, beside)
+            }),
             Kind::And | Kind::Or => {
                 self.query.children(node).any(|child| self.is_stray(child, &[]))
             }

@@ -162,6 +162,9 @@ impl Walk<'_, '_> {
                 self.note(Sign::StrayConstant, node);
             }
         }
+        if operator == Binary::Concat && self.compares_with_nothing(left, &right_constant) {
+            self.note(Sign::StrayConstant, node);
+        }
         let probed = match (&left_constant, &right_constant) {
             (None, Some(Constant::Text(value))) => Some((left, value.len())),
             (Some(Constant::Text(value)), None) => Some((right, value.len())),
@@ -173,6 +176,14 @@ impl Walk<'_, '_> {
         {
             self.note(Sign::BlindProbe, node);
         }
+    }
+
+    /// `x = '' || ''`, which is `(x = '') || ''`.
+    fn compares_with_nothing(&self, left: NodeId, right: &Option<Constant<'_>>) -> bool {
+        let empty = |constant: &Option<Constant<'_>>| matches!(constant, Some(Constant::Text(t)) if t.is_empty());
+        let compares = self.query.kind(left) == Kind::Binary(Binary::Equal);
+        let with = self.query.children(left).nth(1).and_then(|side| self.folder.constant(side));
+        compares && empty(right) && empty(&with)
     }
 
     /// `SUBSTRING(x, n, 1)`, `LEFT(x, n)`, `RIGHT(x, n)`.
