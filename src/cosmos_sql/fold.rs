@@ -10,6 +10,9 @@ use super::tree::{NodeId, Query};
 
 mod constants;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use constants::call_name;
 
 /// A value that needs no row.

@@ -12,6 +12,9 @@ mod stray;
 mod tokens;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use tokens::of_refused;
 
 /// A sign and where it shows.

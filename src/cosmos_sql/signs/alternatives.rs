@@ -125,6 +125,12 @@ impl Walk<'_, '_> {
             let (Some((pa, oa, ka)), Some((pb, ob, kb))) = (compared(a), compared(b)) else {
                 return false;
             };
+            // `NOT x = k`, which is `(NOT x) = k`.
+            if let Kind::Unary(Unary::Not) = self.query.kind(pb) {
+                let negated = self.query.first_child(pb);
+                let inner = negated.is_some_and(|negated| self.folder.same(pa, negated));
+                return inner && oa == ob && self.folder.same(ka, kb);
+            }
             if !self.folder.same(pa, pb) || parameter(ka) || parameter(kb) {
                 return false;
             }

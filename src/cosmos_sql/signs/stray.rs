@@ -93,6 +93,10 @@ impl Walk<'_, '_> {
                 compares && (length || same())
             }
             Kind::In { not: false } | Kind::InQuery { not: false } => true,
+            Kind::Call { .. } => {
+                let mut arguments = self.query.children(node).skip(1);
+                matches!((arguments.next(), arguments.next()), (Some(a), Some(b)) if self.folder.same(a, b))
+            }
             Kind::Like { .. } => {
                 let mut sides = self.query.children(node);
                 matches!((sides.next(), sides.next()), (Some(a), Some(b)) if self.folder.same(a, b))
