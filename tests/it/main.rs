@@ -11,6 +11,7 @@ mod golden_state;
 mod inbox;
 mod kill;
 mod ladder;
+mod query;
 mod rebuild;
 mod scenarios;
 mod shuffles;

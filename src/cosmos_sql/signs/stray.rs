@@ -5,6 +5,9 @@ use crate::cosmos_sql::kind::{Binary, Kind, Unary};
 use crate::cosmos_sql::token::TokenKind;
 use crate::cosmos_sql::tree::NodeId;
 
+/// Longest text that is looked for beside a comparison, bytes: values of optional filters are short.
+const BESIDE_MAX: usize = 256;
+
 impl Walk<'_, '_> {
     /// Constants that no program compares: two texts of which none is empty and none stands `beside` it
     /// as well (an optional filter compares its value), a bare number or text, a function of
@@ -45,11 +48,12 @@ impl Walk<'_, '_> {
 
     /// Another alternative, itself one condition, has the same text.
     fn is_beside(&self, node: NodeId, text: &[u8], beside: &[NodeId]) -> bool {
-        beside.iter().any(|other| {
-            *other != node
-                && !matches!(self.query.kind(*other), Kind::And | Kind::Or)
-                && contains(self.query.slice(*other), text)
-        })
+        text.len() <= BESIDE_MAX
+            && beside.iter().any(|other| {
+                *other != node
+                    && !matches!(self.query.kind(*other), Kind::And | Kind::Or)
+                    && contains(self.query.slice(*other), text)
+            })
     }
 
     /// A function of constants is called in it.
