@@ -5,10 +5,13 @@
 //! and whatever else comes to the same are found by their meaning.
 use std::borrow::Cow;
 
-use super::kind::{Binary, Kind, Quantifier, Unary};
+use super::kind::{Binary, Kind, Quantifier, Selection, Unary};
 use super::tree::{NodeId, Query};
 
 mod constants;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use constants::call_name;
 
@@ -54,8 +57,34 @@ impl<'q> Folder<'_, 'q> {
         Some((children.next()?, children.next()?))
     }
 
-    /// For which rows `node` holds.
+    /// For which rows `node` holds. By the published grammar `NOT a = b` is `(NOT a) = b`; its writer
+    /// meant `NOT (a = b)`. Where the two differ, the one that lets more through is taken.
     pub(super) fn truth(&self, node: NodeId) -> Truth {
+        self.as_parsed(node).max(self.as_meant(node))
+    }
+
+    /// `NOT a = b` read as `NOT (a = b)`; nothing is said of other nodes.
+    fn as_meant(&self, node: NodeId) -> Truth {
+        let Kind::Binary(operator) = self.query.kind(node) else { return Truth::Never };
+        let Some((left, right)) = self.pair(node) else { return Truth::Never };
+        if self.query.kind(left) != Kind::Unary(Unary::Not) {
+            return Truth::Never;
+        }
+        let Some(negated) = self.query.first_child(left) else { return Truth::Never };
+        match (self.constant(negated), self.constant(right)) {
+            (Some(a), Some(b)) => match constants::binary(operator, &a, &b) {
+                Constant::Bool(false) => Truth::Always,
+                _ => Truth::Never,
+            },
+            _ if operator == Binary::Equal => self.compared(negated, right, Binary::NotEqual),
+            _ => match self.compared(negated, right, operator) {
+                Truth::Never => Truth::Nearly,
+                _ => Truth::Never,
+            },
+        }
+    }
+
+    fn as_parsed(&self, node: NodeId) -> Truth {
         if let Some(constant) = self.constant(node) {
             return match constant {
                 Constant::Bool(true) => Truth::Always,
@@ -69,9 +98,10 @@ impl<'q> Folder<'_, 'q> {
             Kind::Or => truths().max().unwrap_or(Truth::Depends),
             Kind::Unary(Unary::Not) => self.negated(node),
             Kind::Binary(operator) => self.comparison(node, operator),
-            Kind::Conditional => self.conditional(node),
+            Kind::Conditional => self.conditional(self.query.children(node)),
             Kind::Between { not: false } => self.between(node),
             Kind::In { not: false } => self.among(node),
+            Kind::InQuery { not: false } => self.among_query(node),
             Kind::Like { not: false } => self.like(node),
             Kind::Call { udf: false } => self.call(node),
             Kind::Quantified(Quantifier::Exists) => self.exists(node),
@@ -116,11 +146,16 @@ impl<'q> Folder<'_, 'q> {
     }
 
     fn comparison(&self, node: NodeId, operator: Binary) -> Truth {
-        let Some((left, right)) = self.pair(node) else { return Truth::Depends };
+        self.pair(node).map_or(Truth::Depends, |(left, right)| self.compared(left, right, operator))
+    }
+
+    fn compared(&self, left: NodeId, right: NodeId, operator: Binary) -> Truth {
+        use Binary::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+        let (left, right) = (self.core(left), self.core(right));
         if self.same(left, right) {
             return match operator {
-                Binary::Equal | Binary::LessEqual | Binary::GreaterEqual => self.self_equal(left),
-                Binary::NotEqual | Binary::Less | Binary::Greater => Truth::Never,
+                Equal | LessEqual | GreaterEqual => self.self_equal(left),
+                NotEqual | Less | Greater => Truth::Never,
                 _ => Truth::Depends,
             };
         }
@@ -130,25 +165,93 @@ impl<'q> Folder<'_, 'q> {
             _ => return Truth::Depends,
         };
         match (operator, constant) {
-            (Binary::NotEqual, Constant::Null | Constant::Undefined) => self.presence(path),
-            (Binary::GreaterEqual, Constant::Text(text)) if text.is_empty() => Truth::Nearly,
-            (Binary::Greater, Constant::Text(text)) if text.is_empty() => Truth::Nearly,
-            (Binary::GreaterEqual, Constant::Number(n)) if n <= 0.0 && self.is_length(path) => {
+            (NotEqual, Constant::Null | Constant::Undefined) => self.presence(path),
+            // No text is less than the empty one.
+            (GreaterEqual | Greater, Constant::Text(text)) if text.is_empty() => Truth::Nearly,
+            (Less, Constant::Text(text)) if text.is_empty() => Truth::Never,
+            (GreaterEqual, Constant::Number(n)) if n <= 0.0 && self.is_never_negative(path) => {
                 Truth::Nearly
             }
-            (Binary::Greater, Constant::Number(n)) if n < 0.0 && self.is_length(path) => {
+            (Greater, Constant::Number(n)) if n < 0.0 && self.is_never_negative(path) => {
                 Truth::Nearly
             }
-            // RAND() < 2, GetCurrentTimestamp() > 0 need no row but the clock.
+            (Greater, Constant::Number(n)) if n <= 0.0 && self.is_timestamp(path) => Truth::Nearly,
+            (Less, Constant::Number(n)) if n <= 0.0 && self.is_never_negative(path) => Truth::Never,
             _ => Truth::Depends,
         }
     }
 
-    fn is_length(&self, node: NodeId) -> bool {
-        matches!(self.query.kind(node), Kind::Call { udf: false })
-            && [&b"LENGTH"[..], b"ARRAY_LENGTH", b"ABS"]
-                .iter()
-                .any(|name| call_name(self.query, node).eq_ignore_ascii_case(name))
+    /// What an expression comes to that is written longer than it must be: `x || ''`, `x + 0`,
+    /// `x * 1`, `(SELECT VALUE x)`.
+    pub(super) fn core(&self, node: NodeId) -> NodeId {
+        let mut node = node;
+        while let Some(inside) = self.longer_than(node) {
+            node = inside;
+        }
+        node
+    }
+
+    fn longer_than(&self, node: NodeId) -> Option<NodeId> {
+        match self.query.kind(node) {
+            Kind::Binary(operator) => {
+                let (left, right) = self.pair(node)?;
+                let idle = |side| match (operator, self.constant(side)) {
+                    (Binary::Concat | Binary::Add, Some(Constant::Text(text))) => text.is_empty(),
+                    (Binary::Add | Binary::Subtract, Some(Constant::Number(n))) => n == 0.0,
+                    (Binary::Multiply | Binary::Divide, Some(Constant::Number(n))) => n == 1.0,
+                    _ => false,
+                };
+                let both_ways = !matches!(operator, Binary::Subtract | Binary::Divide);
+                if idle(right) {
+                    return Some(left);
+                }
+                (both_ways && idle(left)).then_some(right)
+            }
+            Kind::Subquery => self.lone_value(self.query.first_child(node)?),
+            _ => None,
+        }
+    }
+
+    /// The value of `SELECT VALUE x` without a source.
+    fn lone_value(&self, query: NodeId) -> Option<NodeId> {
+        let mut clauses = self.query.children(query);
+        let select = clauses.next()?;
+        let value = self.selected(select)?;
+        clauses.next().is_none().then_some(value)
+    }
+
+    /// The one value that is selected.
+    fn selected(&self, select: NodeId) -> Option<NodeId> {
+        let Kind::Select { selection: Selection::Value, .. } = self.query.kind(select) else {
+            return None;
+        };
+        let value = self.query.first_child(select)?;
+        (self.query.kind(value) != Kind::Top).then_some(value)
+    }
+
+    /// Lengths, counts and times.
+    fn is_never_negative(&self, node: NodeId) -> bool {
+        let named = |call: NodeId, names: &[&str]| {
+            let name = call_name(self.query, call);
+            matches!(self.query.kind(call), Kind::Call { udf: false })
+                && names.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+        };
+        if self.query.kind(node) == Kind::Subquery {
+            let query = self.query.first_child(node);
+            let select = query.and_then(|query| self.query.first_child(query));
+            return select
+                .and_then(|select| self.selected(select))
+                .is_some_and(|value| named(value, &["COUNT"]));
+        }
+        named(node, &["LENGTH", "ARRAY_LENGTH", "ABS"]) || self.is_timestamp(node)
+    }
+
+    /// `c._ts`
+    fn is_timestamp(&self, node: NodeId) -> bool {
+        let mut steps = self.query.children(node).skip(1);
+        self.query.kind(node) == Kind::Path
+            && steps.next().is_some_and(|step| self.query.name(step) == b"_ts")
+            && steps.next().is_none()
     }
 
     /// `x = x`: true where there is an x.
@@ -159,8 +262,7 @@ impl<'q> Folder<'_, 'q> {
         }
     }
 
-    fn conditional(&self, node: NodeId) -> Truth {
-        let mut parts = self.query.children(node);
+    fn conditional(&self, mut parts: impl Iterator<Item = NodeId>) -> Truth {
         let (Some(condition), Some(then), Some(otherwise)) =
             (parts.next(), parts.next(), parts.next())
         else {
@@ -177,7 +279,8 @@ impl<'q> Folder<'_, 'q> {
 
     fn between(&self, node: NodeId) -> Truth {
         let mut parts = self.query.children(node);
-        let (Some(_), Some(low), Some(high)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(tested), Some(low), Some(high)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Truth::Depends;
         };
         match (self.constant(low), self.constant(high)) {
@@ -187,7 +290,10 @@ impl<'q> Folder<'_, 'q> {
                 if all { Truth::Nearly } else { Truth::Depends }
             }
             (Some(Constant::Number(low)), Some(Constant::Number(high))) => {
-                if low <= -1e9 && high >= 1e9 { Truth::Nearly } else { Truth::Depends }
+                // Seconds: until long after this program.
+                let ever = self.is_timestamp(tested) && low <= 0.0 && high >= 4e9;
+                let all = ever || (low <= -1e9 && high >= 1e9);
+                if all { Truth::Nearly } else { Truth::Depends }
             }
             _ => Truth::Depends,
         }
@@ -200,6 +306,15 @@ impl<'q> Folder<'_, 'q> {
             return self.self_equal(tested);
         }
         Truth::Depends
+    }
+
+    /// `x IN (SELECT VALUE x)`
+    fn among_query(&self, node: NodeId) -> Truth {
+        let Some((tested, query)) = self.pair(node) else { return Truth::Depends };
+        match self.lone_value(query) {
+            Some(value) if self.same(tested, value) => self.self_equal(tested),
+            _ => Truth::Depends,
+        }
     }
 
     fn like(&self, node: NodeId) -> Truth {
@@ -222,6 +337,9 @@ impl<'q> Folder<'_, 'q> {
         let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()));
         let (first, second) = (self.argument(node), self.query.children(node).nth(2));
         let Some(first) = first else { return Truth::Depends };
+        if is(&["IIF"]) {
+            return self.conditional(self.query.children(node).skip(1));
+        }
         if is(&["IS_DEFINED"]) {
             return self.presence(first);
         }
@@ -245,7 +363,8 @@ impl<'q> Folder<'_, 'q> {
         Truth::Depends
     }
 
-    /// `EXISTS(SELECT VALUE 1)`: a subquery without a source has one row.
+    /// `EXISTS(SELECT VALUE 1)`: a subquery without a source has one row; one over an array of the row
+    /// has some nearly always.
     fn exists(&self, node: NodeId) -> Truth {
         let Some(query) = self.query.first_child(node) else { return Truth::Depends };
         let from = self.query.clause(query, |kind| kind == Kind::From);
@@ -253,7 +372,14 @@ impl<'q> Folder<'_, 'q> {
         match (from, condition.and_then(|c| self.query.first_child(c))) {
             (None, None) => Truth::Always,
             (None, Some(condition)) => self.truth(condition),
-            (Some(_), _) => Truth::Depends,
+            (Some(from), None) => {
+                let mut sources = self.query.children(from);
+                match (sources.next().map(|source| self.query.kind(source)), sources.next()) {
+                    (Some(Kind::Iterator), None) => Truth::Nearly,
+                    _ => Truth::Depends,
+                }
+            }
+            (Some(_), Some(_)) => Truth::Depends,
         }
     }
 

@@ -30,7 +30,13 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
     // belong to what narrows are in brackets, or else LooseOr shows within.
     let narrows = alternatives.next().is_none_or(is_narrowing);
     let several = condition.contains(&(TokenKind::And as u16));
-    let ordinary = |other: &[u16]| is_same_property(before, other) || is_ordinary(other);
+    let logic = several || condition.contains(&(TokenKind::Or as u16));
+    if logic && !is_in_filter(before) {
+        return true;
+    }
+    let ordinary = |other: &[u16]| {
+        is_same_property(before, other) || is_ordinary(other) || is_absence(before, other)
+    };
     !narrows || !(several || alternatives.all(ordinary))
 }
 
@@ -46,6 +52,23 @@ fn is_ordinary(alternative: &[u16]) -> bool {
     let begins = |t: &u16| *t >= super::template::NAME || *t == TokenKind::Exists as u16;
     let starts_with_name = alternative.first().is_some_and(begins);
     starts_with_name && !alternative.iter().any(|t| odd.iter().any(|kind| *kind as u16 == *t))
+}
+
+/// The last clause before the place is the filter.
+fn is_in_filter(before: &[u16]) -> bool {
+    let clauses = [TokenKind::Select, TokenKind::Where, TokenKind::Order, TokenKind::Group];
+    let last = before.iter().rev().find(|t| clauses.iter().any(|kind| *kind as u16 == **t));
+    last == Some(&(TokenKind::Where as u16))
+}
+
+/// `NOT IS_DEFINED(path)` for the path that is compared before the place: what is not there counts
+/// as unset.
+fn is_absence(before: &[u16], alternative: &[u16]) -> bool {
+    let [not, function, path @ ..] = alternative else { return false };
+    let asks =
+        *not == TokenKind::Not as u16 && *function == super::template::name_of(b"IS_DEFINED");
+    let compared = before.split_last().map_or(&[][..], |(_, path)| path);
+    asks && !path.is_empty() && compared.ends_with(path)
 }
 
 /// `path = literal` for the path that stands before the place.

@@ -47,6 +47,7 @@ impl Reader {
         match self.workspace.parse(text) {
             Ok(query) => {
                 let template = template::of(&query, &mut self.scratch);
+                let added = template::added_by_gateway(&query, &mut self.scratch);
                 Inspection {
                     error: None,
                     shape: template.shape,
@@ -54,7 +55,7 @@ impl Reader {
                     literals: template.literals,
                     parameters: template.parameters,
                     template: template::text(&query, &mut self.scratch),
-                    seen: signs::of_query(&query),
+                    seen: signs::of_query(&query, added),
                     sequence: Sequence::of_query(&query, &mut self.scratch),
                     comments: query.comments().to_vec(),
                 }
@@ -104,7 +105,8 @@ impl Reader {
                 let template = template::of(&query, &mut self.scratch);
                 let sequence = Sequence::of_query(&query, &mut self.scratch);
                 let redacted = redact::redact(bytes, query.tokens(), query.comments());
-                let seen = signs::of_query(&query);
+                let added = template::added_by_gateway(&query, &mut self.scratch);
+                let seen = signs::of_query(&query, added);
                 QueryRead {
                     language: QueryLanguage::Sql,
                     shape: template.shape,
@@ -209,13 +211,18 @@ fn starts(sequence: &Sequence, redacted: &redact::Redacted) -> Box<[u16]> {
     if !sequence.whole || sequence.tokens.len() > TOKENS_MAX {
         return Box::default();
     }
-    let place = |span: &Span| redacted.place(*span).map_or(u16::MAX, |(begin, _)| begin as u16);
-    sequence.spans.iter().map(place).collect()
+    let place = |span: &Span| redacted.place(*span).map(|(begin, _)| begin);
+    let kept = |begin: &u32| (*begin as usize) < TEMPLATE_BYTES_MAX;
+    let spans = sequence.spans.iter();
+    spans.map(|span| place(span).filter(kept).map_or(u16::MAX, |begin| begin as u16)).collect()
 }
 
+/// Places are of what is kept of the text: nothing is pointed at behind it.
 fn marked(seen: &[signs::Seen], redacted: &redact::Redacted) -> Box<[Marked]> {
+    let kept = kept_bytes(&redacted.text) as u32;
     signs_of(seen.iter().map(|(sign, span)| {
-        let (begin, end) = redacted.place(*span).unwrap_or((0, 0));
+        let place = redacted.place(*span).filter(|(begin, _)| *begin < kept);
+        let (begin, end) = place.map_or((0, 0), |(begin, end)| (begin, end.min(kept)));
         Marked { sign: *sign, begin, end }
     }))
 }
@@ -234,6 +241,11 @@ fn signs_of(all: impl Iterator<Item = Marked>) -> Box<[Marked]> {
 }
 
 fn cut(text: String) -> Text {
-    let end = (0..=text.len().min(TEMPLATE_BYTES_MAX)).rev().find(|i| text.is_char_boundary(*i));
-    Text::from(text.get(..end.unwrap_or(0)).unwrap_or_default())
+    Text::from(text.get(..kept_bytes(&text)).unwrap_or_default())
+}
+
+/// Bytes of a redacted text that are kept: whole characters.
+fn kept_bytes(text: &str) -> usize {
+    let most = text.len().min(TEMPLATE_BYTES_MAX);
+    (0..=most).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }

@@ -13,6 +13,7 @@ mod injections;
 mod kill;
 mod ladder;
 mod mongo;
+mod query;
 mod rebuild;
 mod scenarios;
 mod shuffles;

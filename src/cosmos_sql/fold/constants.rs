@@ -101,15 +101,21 @@ impl<'q> Folder<'_, 'q> {
     }
 
     fn binary(&self, node: NodeId, operator: Binary) -> Option<Constant<'q>> {
-        let (left, right) = self.pair(node)?;
-        let left = self.constant(left)?;
+        let (first, right) = self.pair(node)?;
+        let left = self.constant(first)?;
         if operator == Binary::Coalesce
             && left != Constant::Undefined
             && left != Constant::Something
         {
             return Some(left);
         }
-        Some(binary(operator, &left, &self.constant(right)?))
+        let constant = self.constant(right)?;
+        // What lists and objects hold is not looked at, but one is equal to itself.
+        let listed = matches!(self.query.kind(right), Kind::Array | Kind::Object);
+        if operator == Binary::Equal && listed && self.same(first, right) {
+            return Some(Constant::Bool(true));
+        }
+        Some(binary(operator, &left, &constant))
     }
 
     /// `AND` and `OR` over constants alone; one that decides needs no other.
@@ -222,7 +228,11 @@ fn unary(operator: Unary, value: Constant<'_>) -> Constant<'_> {
     }
 }
 
-fn binary<'q>(operator: Binary, left: &Constant<'q>, right: &Constant<'q>) -> Constant<'q> {
+pub(super) fn binary<'q>(
+    operator: Binary,
+    left: &Constant<'q>,
+    right: &Constant<'q>,
+) -> Constant<'q> {
     use Constant::{Bool, Null, Number, Something, Text, Undefined};
     match (left, right) {
         (Undefined, _) | (_, Undefined) if operator != Binary::Coalesce => Undefined,
@@ -327,11 +337,12 @@ fn called<'q>(name: &[u8], arguments: &[Constant<'q>]) -> Option<Constant<'q>> {
         (b"CEILING", [Number(n)]) => Number(n.ceil()),
         (b"SIGN", [Number(n)]) => Number(if *n == 0.0 { 0.0 } else { n.signum() }),
         (b"PI", []) => Number(std::f64::consts::PI),
-        (b"CONTAINS", [Text(a), Text(b)]) => {
+        (b"CONTAINS", [Text(a), Text(b)]) if a.len().max(b.len()) <= TEXT_MAX => {
             Bool(b.is_empty() || a.windows(b.len()).any(|part| part == &**b))
         }
         (b"STARTSWITH", [Text(a), Text(b)]) => Bool(a.starts_with(b)),
         (b"ENDSWITH", [Text(a), Text(b)]) => Bool(a.ends_with(b)),
+        (b"IIF", [Bool(true), value, _] | [Bool(false), _, value]) => value.clone(),
         (b"STRINGEQUALS", [Text(a), Text(b)]) => Bool(a == b),
         (b"STRINGEQUALS", [Text(a), Text(b), Bool(true)]) => Bool(a.eq_ignore_ascii_case(b)),
         (b"IS_DEFINED", [value]) => Bool(*value != Undefined),

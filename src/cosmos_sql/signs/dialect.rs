@@ -105,3 +105,29 @@ pub(super) fn is_foreign_name(name: &[u8]) -> bool {
 pub(super) fn is_payload_word(word: &[u8]) -> bool {
     among(&PAYLOAD, word)
 }
+
+/// How a function is called.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    /// Most arguments.
+    pub(super) most: usize,
+    /// The third is `true` or `false`.
+    pub(super) flag: bool,
+}
+
+/// The form of the functions that take what users type.
+pub(super) fn form_of(name: &[u8]) -> Option<Form> {
+    let with_flag = ["CONTAINS", "STARTSWITH", "ENDSWITH", "STRINGEQUALS", "ARRAY_CONTAINS"];
+    if among(&with_flag, name) {
+        return Some(Form { most: 3, flag: true });
+    }
+    let one = ["LOWER", "UPPER", "LENGTH", "REVERSE", "IS_DEFINED", "IS_NULL", "ARRAY_LENGTH"];
+    let three = ["REGEXMATCH", "INDEX_OF", "SUBSTRING", "REPLACE", "IIF"];
+    let most = match name {
+        _ if among(&one, name) => 1,
+        _ if among(&["LEFT", "RIGHT", "FULLTEXTCONTAINS"], name) => 2,
+        _ if among(&three, name) => 3,
+        _ => return None,
+    };
+    Some(Form { most, flag: false })
+}

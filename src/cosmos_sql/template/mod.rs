@@ -23,8 +23,8 @@ mod tests;
 
 pub use lineage::{Insertion, lineage};
 pub use text::text;
-pub(super) use tokens::NAME;
 pub use tokens::Sequence;
+pub(super) use tokens::{NAME, name_of};
 
 use super::Kind;
 use super::token::Span;

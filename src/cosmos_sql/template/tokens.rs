@@ -17,6 +17,11 @@ use crate::limits;
 /// One number of a sequence: below [`NAME`] a kind of token, from there on a name.
 pub(in crate::cosmos_sql) const NAME: u16 = 0x8000;
 
+/// The number of a name; functions in capitals.
+pub(in crate::cosmos_sql) fn name_of(name: &[u8]) -> u16 {
+    NAME | (xxh3_64(name) >> 49) as u16
+}
+
 /// The tokens of a text, and where each stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sequence {
@@ -170,7 +175,7 @@ impl Writer<'_> {
     }
 
     fn name(&mut self, name: &[u8], span: Span) {
-        self.push(NAME | (xxh3_64(name) >> 49) as u16, span);
+        self.push(name_of(name), span);
     }
 
     /// A literal; the next one of its type in a list is one with it.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 pub(super) mod generate;
+mod reading;
 
 fn error(text: &str) -> SqlError {
     Workspace::new().parse(text.as_bytes()).expect_err(text)

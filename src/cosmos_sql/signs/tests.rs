@@ -1,0 +1,230 @@
+//! Each sign: the attack that it is made for, and the innocent query that looks like it.
+use super::super::Reader;
+use crate::event::Sign;
+
+fn signs(text: &str) -> Vec<Sign> {
+    Reader::default().inspect(text.as_bytes()).seen.iter().map(|(sign, _)| *sign).collect()
+}
+
+fn filtered(condition: &str) -> String {
+    format!("SELECT * FROM c WHERE {condition}")
+}
+
+/// (sign, what shows it, what does not), as conditions.
+const PAIRS: &[(Sign, &str, &str)] = &[
+    (Sign::AlwaysTrueUnderOr, "c.n = 'x' OR 1=1", "c.n = 'x' OR c.m = 1"),
+    (Sign::AlwaysTrueUnderOr, "c.n = 'x' OR c.id = c.id", "c.n = 'x' OR c.home.zip = c.work.zip"),
+    (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR 'a' = 'a')", "(c.n = '' OR '' = '')"),
+    (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR 'x' = 'x')", "('all' = 'all' OR c.n = 'all')"),
+    (Sign::AlwaysTrueUnderOr, "c.k = 1 OR 1 = 1", "(0 = 0 OR c.k = 0)"),
+    (Sign::AlwaysTrueUnderOr, "c.n = 'x' OR NOT 'a'='b'", "c.n = 'x' OR NOT c.a = 'b'"),
+    (Sign::AlwaysTrueFilter, "IS_DEFINED(c.id)", "IS_DEFINED(c.email)"),
+    (Sign::ConstantComparison, "c.n = 'x' AND 1=1", "c.n = 'x' AND true"),
+    (
+        Sign::ConstantComparison,
+        "c.n = 'x' AND c.m = c.m",
+        "c.n = 'x' AND c.modifiedAt = c.createdAt",
+    ),
+    (Sign::WideAlternatives, "c.x >= \"\" OR c.x < \"\"", "c.x >= 'm' OR c.x < 'd'"),
+    (Sign::WideAlternatives, "c.x = 1 OR c.x != 1", "c.x = 1 OR c.x = 2"),
+    (Sign::WideAlternatives, "c.n = 'x' OR NOT c.n = 'x'", "NOT IS_DEFINED(c.d) OR c.d = false"),
+    (Sign::WideAlternatives, "c.n = 'x' OR IS_DEFINED(c.m)", "c.n = 'x' AND IS_DEFINED(c.m)"),
+    (
+        Sign::WideAlternatives,
+        "c.n = 'x' OR EXISTS(SELECT VALUE t FROM t IN c.tags)",
+        "c.n = 'x' OR EXISTS(SELECT VALUE t FROM t IN c.tags WHERE t = 'a')",
+    ),
+    (Sign::MatchesEverything, "c.n LIKE '%'", "c.n LIKE '%a%'"),
+    (Sign::MatchesEverything, "c.n BETWEEN '' AND '~'", "c.price BETWEEN 0 AND 999999999"),
+    (
+        Sign::SubqueryInCondition,
+        "c.n IN (SELECT VALUE u.name FROM users u)",
+        "EXISTS(SELECT VALUE t FROM t IN c.tags WHERE t = 'a')",
+    ),
+    (Sign::FunctionCallInCondition, "udf.all(c)", "CONTAINS(c.n, 'udf.all(c)')"),
+    (Sign::BlindProbe, "SUBSTRING(c.password, 0, 1) = 'a'", "SUBSTRING(c.code, 0, 3) = 'abc'"),
+    (
+        Sign::BlindProbe,
+        "LOWER(SUBSTRING(c.token, 2, 1)) IN ('a', 'b')",
+        "SUBSTRING(c.code, 0, 2) IN ('de', 'fr')",
+    ),
+    (
+        Sign::BlindProbe,
+        "IIF(LENGTH(c.password) = 10, true, false)",
+        "IIF(c.fragile, 'yes', 'no') = 'yes'",
+    ),
+    (Sign::BlindProbe, "LENGTH(c.password) > 8 ? true : false", "(c.a > 8 ? c.b : c.d) = 1"),
+    (Sign::ForeignDialect, "c.n = ASCII('a')", "c.ascii = 'a'"),
+    (Sign::ForeignDialect, "CONTAINS(c.n, 'x', 'admin')", "CONTAINS(c.n, 'x', true)"),
+    (Sign::ForeignDialect, "LOWER(c.n) = LOWER('x', 'admin')", "LOWER(c.n) = LOWER('x')"),
+    (Sign::FragmentArithmetic, "c.n = ('a' || 'b')", "c.n = (c.a || 'b')"),
+    (Sign::OperatorForValue, "c.n = {\"$ne\": null}", "c.n = {\"ne\": null}"),
+    (Sign::LooseOr, "c.n = 'x' OR c.m = 1 AND c.k = 2", "(c.n = 'x' OR c.m = 1) AND c.k = 2"),
+    (
+        Sign::LooseOr,
+        "(c.n = 'x') OR (c.m = 1) AND (c.k = 2)",
+        "(c.n = 'x') OR ((c.m = 1) AND (c.k = 2))",
+    ),
+    (Sign::LogicInValue, "CONTAINS(c.n, 'x' OR 'y')", "IIF(c.a OR c.b, 1, 2) = 1"),
+    (Sign::LogicInValue, "c[\"\" OR \"1\"=\"1\"] = 'x'", "c[\"OR\"] = 'x'"),
+    (Sign::StrayConstant, "c.n = 'a' AND 'a'='a'", "(c.n = 'a' OR 'a' = 'all')"),
+    (Sign::StrayConstant, "c.n = 'x' OR c.m = 1 AND 'a'='a'", "'x' = 'all' OR c.n = 'x'"),
+    (
+        Sign::StrayConstant,
+        "c.n = 'a' OR c.m = 1 OR 'a' = 'b'",
+        "('a' = '*' OR c.n = 'a' OR c.m = 'a')",
+    ),
+    (Sign::StrayConstant, "c.n = 'x' OR 1=1 AND c.m = 1", "1=1 AND c.n = 'x' OR c.m = 1"),
+    (Sign::StrayConstant, "c.n = '' + ''", "c.n = 'a' + c.m"),
+    (Sign::StrayConstant, "c.n = ''||''", "c.n = c.a || ''"),
+    (Sign::StrayConstant, "c.n = 5 AND NOT true", "NOT c.deleted AND c.n = 5"),
+];
+
+#[test]
+fn each_sign_tells_the_attack_from_its_innocent_twin() {
+    for (sign, attack, innocent) in PAIRS {
+        let (attack, innocent) = (filtered(attack), filtered(innocent));
+        assert!(signs(&attack).contains(sign), "{sign:?}: {attack}: {:?}", signs(&attack));
+        assert!(!signs(&innocent).contains(sign), "{sign:?}: {innocent}");
+    }
+}
+
+#[test]
+fn what_stands_outside_of_filters_is_looked_at() {
+    for (sign, attack, innocent) in [
+        (Sign::StrayConstant, "SELECT * FROM c ORDER BY 1", "SELECT * FROM c ORDER BY c.a"),
+        (
+            Sign::LogicInValue,
+            "SELECT * FROM c ORDER BY c.a OR c.b",
+            "SELECT TOP 3 * FROM c ORDER BY VectorDistance(c.v, [1, 2])",
+        ),
+        (
+            Sign::LogicInValue,
+            "SELECT * FROM c ORDER BY c.a % 27",
+            "SELECT * FROM c ORDER BY c.a.b DESC",
+        ),
+        (
+            Sign::StrayConstant,
+            "SELECT c.a, udf.f(c.b, '') OR c.m = 1 AND ('a'='a') AS x FROM c",
+            "SELECT c.a, (c.b = 1 OR c.m = 'a') AS x FROM c",
+        ),
+        (Sign::ForeignDialect, "SELECT VERSION() FROM c", "SELECT c.version FROM c"),
+        (
+            Sign::CommentCutsOff,
+            "SELECT * FROM c WHERE c.n = 'x' --' AND c.owner = 'me'",
+            "SELECT * FROM c WHERE c.n = 'x' -- the owner's orders",
+        ),
+        (
+            Sign::CommentCutsOff,
+            "SELECT * FROM c WHERE c.n = 5 -- AND c.owner = 1",
+            "-- orders AND shops\nSELECT * FROM c WHERE c.n = 5",
+        ),
+    ] {
+        assert!(signs(attack).contains(&sign), "{sign:?}: {attack}: {:?}", signs(attack));
+        assert!(!signs(innocent).contains(&sign), "{sign:?}: {innocent}");
+    }
+}
+
+#[test]
+fn texts_that_are_refused_have_signs_as_well() {
+    for (sign, attack, innocent) in [
+        (
+            Sign::Unbalanced,
+            "SELECT * FROM c WHERE c.n = 'x'' AND (c.m = 1",
+            "SELECT * FROM c WHERE",
+        ),
+        (
+            Sign::PayloadSyntax,
+            "SELECT * FROM c WHERE c.n = 'x' UNION SELECT * FROM d",
+            "SELECT * FROM c WHERE c.n = 'UNION SELECT' AND",
+        ),
+        (Sign::PayloadSyntax, "SELECT * FROM c; DROP TABLE c", "SELECT * FROM c WHERE c.n = ';' ="),
+        (
+            Sign::AlwaysTrueUnderOr,
+            "SELECT * FROM c WHERE c.n = 'x' OR 1=1 #",
+            "SELECT * FROM c WHERE c.n = 'x' OR c.m=1 #",
+        ),
+        (
+            Sign::ForeignDialect,
+            "SELECT * FROM c WHERE c.n = 'x' AND SLEEP(5) #",
+            "SELECT * FROM c WHERE c.n = 'SLEEP(5)' #",
+        ),
+    ] {
+        assert!(Reader::default().inspect(innocent.as_bytes()).error.is_some(), "{innocent}");
+        assert!(signs(attack).contains(&sign), "{sign:?}: {attack}: {:?}", signs(attack));
+        assert!(!signs(innocent).contains(&sign), "{sign:?}: {innocent}");
+    }
+}
+
+#[test]
+fn what_programs_write_shows_nothing() {
+    for condition in [
+        "c.deleted = false OR NOT IS_DEFINED(c.deleted)",
+        "(NOT IS_DEFINED(c.d) OR c.d = false OR c.d = null) AND c.pk = @pk",
+        "(IS_NULL(@city) OR c.city = @city) AND (IS_NULL(@zip) OR c.zip = @zip)",
+        "('*' = @type OR c.type = @type)",
+        "(@admin = 1 OR c.owner = @me)",
+        "c.shipping.zip = c.billing.zip OR c.same = true",
+        "c.id != null AND id != ''",
+        "c.price BETWEEN 0 AND 999999999",
+        "c.at > 'a' OR (c.at = 'a' AND c.id > 'b')",
+        "c.name = \"O'Brien\" OR c.name = 'select * from c -- ; drop'",
+        "c.owner = @me OR ARRAY_CONTAINS(c.readers, @me)",
+    ] {
+        assert_eq!(signs(&filtered(condition)), [], "{condition}");
+    }
+}
+
+#[test]
+fn conditions_of_the_gateway_are_not_the_clients() {
+    for filter in [
+        "((c.a = 'x') AND (true))",
+        "((c.a = 'x') AND ((c.at > 'b') OR IS_DEFINED(c.at)))",
+        "(true)",
+    ] {
+        let text = format!(
+            "SELECT c._rid, [{{\"item\": c.at}}] AS orderByItems, c AS payload FROM c WHERE {filter} ORDER BY c.at"
+        );
+        assert_eq!(signs(&text), [], "{text}");
+    }
+    let attacked = "SELECT c._rid, [{\"item\": c.at}] AS orderByItems, c AS payload FROM c \
+                    WHERE ((c.a = 'x' OR IS_DEFINED(c.id)) AND (true)) ORDER BY c.at";
+    assert!(signs(attacked).contains(&Sign::AlwaysTrueUnderOr));
+}
+
+/// (what is known, what came, whether what was put in changes what is asked).
+const AGAINST: &[(&str, &str, bool)] = &[
+    ("c.n = 'x' AND c.k = 1", "c.n = 'x' OR c.m = 'y' AND c.k = 1", true),
+    ("c.n = 'x' AND c.k = 1", "c.n = 'x' AND c.m = 'y' AND c.k = 1", false),
+    ("c.n = 'x'", "c.n = 'y' OR c.m = 'x'", false),
+    ("c.n = 'x'", "c.n = 'y' OR c.m != 'x'", true),
+    ("c.k = 1", "c.k = 1 OR NOT CONTAINS(c.id, 'q')", true),
+    ("c.d = false", "c.d = false OR NOT IS_DEFINED(c.d)", false),
+    ("c.d = false", "c.d = false OR NOT IS_DEFINED(c.zz)", true),
+    ("c.n = 'x'", "c.n = 'x' AND (c.d = false OR NOT IS_DEFINED(c.d))", false),
+    ("c.n = 'x'", "c.n = 'x' ORDER BY c.at DESC", false),
+    ("c.k = 1", "c.k = udf.f()", true),
+    ("c.k IN (1, 2)", "c.k IN (1, 2, 3)", false),
+    ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, 'x', true)", false),
+    ("c.n = 'x' AND c.k = 1", "c.n = 'x' --' AND c.k = 1", true),
+];
+
+#[test]
+fn what_was_put_in_is_told_by_what_it_changes() {
+    let mut reader = Reader::default();
+    for (known, came, changes) in AGAINST {
+        let known = reader.inspect(filtered(known).as_bytes());
+        let came = reader.inspect(filtered(came).as_bytes());
+        let found = came.against(&known);
+        let insertion = found.iter().any(|(sign, _)| *sign == Sign::Insertion);
+        assert_eq!(insertion, *changes, "{}: {found:?}", came.template);
+    }
+    let known = reader.inspect(filtered("c.n = 'x' AND c.k = 1").as_bytes());
+    let cut = reader.inspect(filtered("c.n = 'x' --' AND c.k = 1").as_bytes());
+    assert!(cut.against(&known).iter().any(|(sign, _)| *sign == Sign::LostCondition));
+    // In what is selected there is no narrowing.
+    let known = reader.inspect(b"SELECT udf.f(c.a, 'x') AS t FROM c");
+    let came =
+        reader.inspect(b"SELECT udf.f(c.a, 'x') AND IS_DEFINED(c.b) AND ('a'='a') AS t FROM c");
+    assert!(came.against(&known).iter().any(|(sign, _)| *sign == Sign::Insertion));
+}
