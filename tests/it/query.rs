@@ -1,6 +1,5 @@
 //! `query`: one line of JSON for each line, whatever stands in it.
 #![allow(clippy::expect_used, reason = "a test that cannot set its scene fails")]
-use std::io::Write;
 
 use serde_json::Value;
 
