@@ -124,7 +124,7 @@ impl Walk<'_, '_> {
         let kind = self.query.kind(node);
         let constant = self.folder.constant(node).is_some();
         // A builder of filters begins with `true`; anything else that needs no row was put there.
-        if constant && kind != Kind::True {
+        if constant && kind != Kind::True && !self.is_optional(node, beside) {
             self.note(Sign::ConstantComparison, node);
         }
         let asked = matches!(kind, Kind::InQuery { .. })

@@ -25,9 +25,7 @@ impl Walk<'_, '_> {
         let mut idle = false;
         for child in &children {
             match self.folder.truth(*child) {
-                Truth::Always if bracketed && self.is_left_out(*child, &children) => {
-                    self.note(Sign::ConstantComparison, *child);
-                }
+                Truth::Always if bracketed && self.is_left_out(*child, &children) => {}
                 Truth::Always => {
                     idle = true;
                     self.note(Sign::AlwaysTrueUnderOr, *child);

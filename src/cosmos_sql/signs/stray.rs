@@ -37,6 +37,24 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// `('x' = '' OR c.n = 'x')`: a filter that is optional compares its value with the one for all.
+    pub(super) fn is_optional(&self, node: NodeId, beside: &[NodeId]) -> bool {
+        let equal = matches!(self.query.kind(node), Kind::Binary(Binary::Equal | Binary::NotEqual));
+        let number_beside = |side: NodeId| {
+            beside.iter().any(|other| {
+                *other != node
+                    && !matches!(self.query.kind(*other), Kind::And | Kind::Or)
+                    && self.query.children(*other).any(|child| self.folder.same(child, side))
+            })
+        };
+        equal
+            && self.query.children(node).any(|side| match self.query.kind(side) {
+                Kind::String => self.is_beside(node, self.query.slice(side), beside),
+                Kind::Number => number_beside(side),
+                _ => false,
+            })
+    }
+
     /// A text as it is written, `NOT` before it or not.
     fn written(&self, side: NodeId) -> Option<&[u8]> {
         match self.query.kind(side) {
