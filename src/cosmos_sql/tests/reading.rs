@@ -58,6 +58,7 @@ fn no_literal_is_in_what_is_said_of_a_text() {
     }
 }
 
+/// What would be quadratic in these takes minutes.
 #[test]
 fn hostile_sizes_are_read() {
     let many = |part: &str, joint: &str, n: usize| {
