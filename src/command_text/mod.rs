@@ -1,9 +1,9 @@
 //! What the commands of the Mongo, Cassandra, Gremlin and Table APIs say, without their literals.
 //!
-//! Mongo commands are documents: [`mongo`] writes them canonically (names sorted, a scalar as its
+//! Mongo commands are documents: `mongo` writes them canonically (names sorted, a scalar as its
 //! type, lists collapsed), notes what injections have, and [`operators`] tells whether a command is
 //! a known one with operators in the places of scalars. Of the other three only the words are told
-//! from the literals ([`words`]): that gives shapes and nothing else. No grammar stands behind it,
+//! from the literals (`words`): that gives shapes and nothing else. No grammar stands behind it,
 //! so no sign is ever claimed of them and no detector alerts on them.
 //!
 //! Pure and bounded. What it returns holds no literal: names that look like data are blanked too.

@@ -165,7 +165,7 @@ impl QueryShapes {
     }
 
     /// What the queries of a closed cell are against what is known, and what is left to wait for its
-    /// request; see [`join`].
+    /// request; see `join`.
     pub fn assess(
         &self,
         minute: i64,
