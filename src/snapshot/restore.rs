@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Manifest, SnapshotError, check, files};
-use crate::store::layout::{ALERTS, STATE};
+use crate::store::layout::{ALERTS, DataDir, STATE};
 use crate::store::lock::DirLock;
 use crate::store::sled_store::{self, SledStore};
 use crate::store::{StateStore, WriteBatch, keys};
@@ -131,7 +131,7 @@ impl<'a> Place<'a> {
         self.dir.join(format!("{name}{RESTORING}"))
     }
     fn before(&self, name: &str, number: u32) -> PathBuf {
-        self.dir.join(format!("{name}.before-{number}"))
+        DataDir::new(self.dir).before(name, number)
     }
 
     /// A number that no old file has.
