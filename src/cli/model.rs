@@ -11,6 +11,7 @@ use crate::alert::words;
 use crate::ids::AccountId;
 use crate::store::schema::{account, run};
 use crate::store::{StateStore, keys};
+use crate::time::Timestamp;
 
 /// `model list`.
 pub fn list(args: &ModelList) -> anyhow::Result<Exit> {
@@ -49,10 +50,15 @@ pub fn table<'a>(briefs: impl Iterator<Item = &'a Brief>) {
             words::count(b.late_records as f64),
             b.gap_hours.to_string(),
             words::bytes(b.bytes as f64),
-            b.last_record.clone(),
+            b.last_record.as_deref().map_or_else(|| "-".to_owned(), minutes),
         ]);
     }
     table.lines().iter().for_each(|line| out(line));
+}
+
+/// A moment as tables have it.
+fn minutes(moment: &str) -> String {
+    Timestamp::parse(moment).map_or_else(|| moment.to_owned(), Timestamp::minutes_text)
 }
 
 /// The stored model of an account, or an error that helps.
@@ -114,7 +120,7 @@ pub fn print(d: &Detail) {
             "{}, {} since the first record, last {}",
             b.state,
             words::days(b.age_days),
-            b.last_record
+            b.last_record.as_deref().unwrap_or("-")
         ),
     );
     line(

@@ -29,11 +29,11 @@ use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
 /// Runs it.
 pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
-    let resolved = common::configuration(args.config.as_deref())?;
-    let mut config = resolved.config.clone();
+    let mut resolved = common::configuration(args.config.as_deref())?;
     if let Some(minutes) = args.lateness {
-        config.profile.time.lateness_minutes = minutes;
+        resolved.set_lateness(minutes);
     }
+    let config = resolved.config.clone();
     if !span_is_sound(&args) {
         return Ok(Exit::Usage);
     }

@@ -66,7 +66,7 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         None => out(&format!(
             "  nothing is kept of this hour: it lies outside the last {} days, before the first record, or after the last closed hour ({})",
             display_ring::DAYS_KEPT,
-            model.now()
+            model.newest().map_or_else(|| "none so far".to_owned(), |at| at.to_string())
         )),
         Some(r) => print(&r, &profile),
     }

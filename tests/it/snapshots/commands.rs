@@ -66,7 +66,7 @@ fn a_restored_directory_goes_on_as_if_nothing_had_been() {
     assert!(audit.err.contains("alerts.before-2.jsonl"), "{}", audit.err);
     assert!(!d.join("state.before-2").exists());
     let log = std::fs::read_to_string(d.join("audit.jsonl")).unwrap();
-    assert_eq!(log.matches("snapshot restore").count(), 2, "{log}");
+    assert_eq!(log.matches("\"stage\":\"done\"").count(), 2, "{log}");
 }
 
 #[test]
