@@ -278,7 +278,7 @@ mod tests {
     fn knowledge(records: u64, networks: &[&str], volume: Option<[f64; 3]>) -> Knowledge {
         let item = |share| Item { first: "2026-01-01".to_owned(), last: String::new(), share };
         Knowledge {
-            at: Timestamp(records as i64),
+            at: Some(Timestamp(records as i64)),
             records,
             sets: vec![
                 ("network", networks.iter().map(|n| ((*n).to_owned(), item(Some(0.5)))).collect()),

@@ -194,14 +194,25 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     let profile = common::configuration(None)?.config.profile;
     let opened = common::existing_store(&args.data.data_dir)?;
     let store = opened.store.as_ref();
-    let mut members = fleet::load(store, &profile)?.members;
+    let fleet::Fleet { mut members, mut untaught, .. } = fleet::load(store, &profile)?;
     if let Some(name) = &args.account {
-        let wanted = load(store, name)?.id().to_string();
+        let id = AccountId::parse(name);
+        untaught.retain(|(account, _)| *account == id);
+        // One that could never be sealed has no model.
+        if untaught.is_empty() {
+            load(store, name)?;
+        }
+        let wanted = id.to_string();
         members.retain(|m| m.brief.account == wanted);
     }
     if args.data.json {
         for m in &members {
             let line = serde_json::json!({"account": m.brief.account, "categories": m.brief.categories, "blind": m.blind});
+            out(&line.to_string());
+        }
+        for (account, untaught) in &untaught {
+            let line =
+                serde_json::json!({"account": account.to_string(), "not_learnt": untaught.lines()});
             out(&line.to_string());
         }
         return Ok(Exit::Done);
@@ -216,6 +227,11 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
         missing.extend(blind.iter().filter(|b| !missing.contains(b)).copied().collect::<Vec<_>>());
     }
     table.lines().iter().for_each(|l| out(l));
+    for (account, untaught) in &untaught {
+        for line in untaught.lines() {
+            out(&format!("\n{} did not learn {line}", visible(&account.to_string())));
+        }
+    }
     for blind in &missing {
         out(&format!(
             "\nwithout {}: {} not judged. Switch it on with\n  {}",
