@@ -15,6 +15,8 @@ pub const QUERY_TEXT_BYTES_MAX: usize = 512 << 10;
 pub const INTERNER_ENTRIES_MAX: usize = 65_536;
 /// Refused records kept in `refused.jsonl`; beyond it they are counted only.
 pub const REFUSED_KEPT_MAX: usize = 10_000;
+/// Bytes of `refused.jsonl` over all runs; beyond it refused records are counted only.
+pub const REFUSED_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Bytes kept of one refused record.
 pub const REFUSED_BYTES_MAX: usize = 4096;
 /// Longest redacted form of a record, bytes: Azure's own have 1 to 2 KB.

@@ -36,8 +36,8 @@ pub struct Item {
 /// What a model knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Knowledge {
-    /// Newest event time in it.
-    pub at: Timestamp,
+    /// Newest event time in it; `None` if it knows nothing.
+    pub at: Option<Timestamp>,
     /// Records applied.
     pub records: u64,
     /// Named things by facet, facets in the order of print.
@@ -65,7 +65,7 @@ impl AccountModel {
         let nothing = || Item { first: String::new(), last: String::new(), share: None };
         let categories = self.categories().map(|c| (c.as_str().to_owned(), nothing()));
         Knowledge {
-            at: now,
+            at: self.newest(),
             records: self.records,
             sets: vec![
                 ("area", named(&place.areas, now, half_life, ToString::to_string)),
@@ -172,9 +172,9 @@ pub enum Change {
 /// What one account learnt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diff {
-    /// Newest event time before; `None`: there was no model.
+    /// Newest event time before; `None`: it knew nothing.
     pub from: Option<String>,
-    /// Newest event time after; `None`: there is no model any more.
+    /// Newest event time after; `None`: it knows nothing.
     pub to: Option<String>,
     /// Records before.
     pub records_before: u64,
@@ -221,8 +221,8 @@ impl Diff {
             }
         }
         Diff {
-            from: Some(before.at.to_string()),
-            to: Some(after.at.to_string()),
+            from: before.at.map(|at| at.to_string()),
+            to: after.at.map(|at| at.to_string()),
             records_before: before.records,
             records_after: after.records,
             changes,
@@ -278,7 +278,7 @@ mod tests {
     fn knowledge(records: u64, networks: &[&str], volume: Option<[f64; 3]>) -> Knowledge {
         let item = |share| Item { first: "2026-01-01".to_owned(), last: String::new(), share };
         Knowledge {
-            at: Timestamp(records as i64),
+            at: Some(Timestamp(records as i64)),
             records,
             sets: vec![
                 ("network", networks.iter().map(|n| ((*n).to_owned(), item(Some(0.5)))).collect()),

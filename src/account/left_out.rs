@@ -35,6 +35,19 @@ impl Part {
     }
 }
 
+/// Who did this, as [`Part::principal`] may name them.
+pub fn names(event: &Event) -> impl Iterator<Item = &str> {
+    let (id, name) = match &event.body {
+        Body::Activity(a) => (a.principal.as_ref(), Some(&*a.principal_name)),
+        Body::Request(r) => match &r.credential {
+            Credential::Entra(who) => (Some(who), None),
+            _ => (None, None),
+        },
+        Body::Query(_) | Body::Control(_) | Body::Coverage(_) => (None, None),
+    };
+    id.map(PrincipalId::as_str).into_iter().chain(name)
+}
+
 /// `principal` did this, by object id, or by the name that the Activity log gives.
 fn acts(principal: &PrincipalId, event: &Event) -> bool {
     match &event.body {

@@ -36,8 +36,8 @@ pub struct Brief {
     pub records: u64,
     /// Of these, late ones.
     pub late_records: u64,
-    /// Last record.
-    pub last_record: String,
+    /// Last record; `None` if nothing is known of any.
+    pub last_record: Option<String>,
     /// Hours without logs in the last four weeks that are taken as unknown.
     pub gap_hours: u32,
     /// Categories seen, by Azure's names.
@@ -132,12 +132,19 @@ fn named(facet: &'static str, m: Maturity) -> FacetMaturity {
 }
 
 impl AccountModel {
-    /// The newest event time that the model has closed, holds open or took in late.
+    /// The newest event time that the model has closed, holds open or took in late; the epoch if
+    /// it knows nothing.
     pub fn now(&self) -> Timestamp {
+        self.newest().unwrap_or(Timestamp(0))
+    }
+
+    /// [`AccountModel::now`]; `None` if the model knows nothing, as one whose every record was
+    /// forgotten.
+    pub fn newest(&self) -> Option<Timestamp> {
         let open = self.open.keys().next_back().copied().map(Timestamp::of_minute);
         let closed = (self.last_minute != i64::MIN).then(|| Timestamp::of_minute(self.last_minute));
         let taught = self.tempo.coverage().filter_map(|(_, last)| last).max();
-        open.max(closed).max(taught).unwrap_or(Timestamp(0))
+        open.max(closed).max(taught)
     }
 
     pub(super) fn maturities(&self, profile: &Profile) -> [(&'static str, Maturity); 4] {
@@ -172,7 +179,7 @@ impl AccountModel {
             age_days: (now.since(first) as f64 / HOUR_MS as f64 / 24.0 * 10.0).round() / 10.0,
             records: self.records,
             late_records: self.late_records,
-            last_record: now.to_string(),
+            last_record: self.newest().map(|at| at.to_string()),
             gap_hours: self.tempo.gap_hours(now),
             categories: self.categories().map(Category::as_str).collect(),
             bytes: self.bytes(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::recovery;
 use super::style::{Ui, say, visible};
+use super::{by_hand, recovery};
 use crate::alert::words;
 use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
 use crate::intel::feeds::{self, FeedStatus};
@@ -46,6 +46,15 @@ impl Lists {
             tor_exits: [config.tor_exits.as_slice(), tor_exits].concat(),
             threat_ips: [config.threat_ips.as_slice(), threat_ips].concat(),
         }
+    }
+}
+
+impl Lists {
+    /// Those that can be read once more: a pipe gave its list already, and opening it again would
+    /// wait for ever.
+    pub fn files(&self) -> Lists {
+        let files = |paths: &[PathBuf]| paths.iter().filter(|p| p.is_file()).cloned().collect();
+        Lists { tor_exits: files(&self.tor_exits), threat_ips: files(&self.threat_ips) }
     }
 }
 
@@ -123,13 +132,15 @@ pub fn open_store(data_dir: Option<&Path>, ui: Ui) -> anyhow::Result<Opened> {
     let Some(dir) = data_dir else { return temporary_store() };
     std::fs::create_dir_all(dir)
         .with_context(|| format!("cannot make the data directory {}", dir.display()))?;
-    say_found(&snapshot::restore::resume(dir)?);
+    let found = snapshot::restore::resume(dir)?;
+    say_found(&found);
     let now = SystemClock::default().now();
     let opened = ladder::open(dir, &mut ScheduledSnapshots::of(&DataDir::new(dir)), now)?;
     if let Some(report) = &opened.recovery {
         recovery::print(ui, report);
         say_what_came_back(dir, report);
     }
+    by_hand::settle(&DataDir::new(dir), &found, opened.store.as_ref(), now);
     Ok(Opened::of(dir, opened))
 }
 
@@ -179,7 +190,8 @@ fn temporary_store() -> anyhow::Result<Opened> {
 
 /// Opens a store that must exist, for reading: damage is reported and left as it is.
 pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
-    say_found(&snapshot::restore::resume(data_dir)?);
+    let found = snapshot::restore::resume(data_dir)?;
+    say_found(&found);
     if !DataDir::new(data_dir).state().is_dir() {
         bail!(
             "no models in {}; fill it with `cosmoguard replay PATH --data-dir {}`",
@@ -187,9 +199,10 @@ pub fn existing_store(data_dir: &Path) -> anyhow::Result<Opened> {
             data_dir.display()
         );
     }
-    // A restore that was begun is finished whoever comes next: until then there are two states.
-    say_found(&snapshot::restore::resume(data_dir)?);
-    Ok(Opened::of(data_dir, ladder::open_sound(data_dir)?))
+    let opened = ladder::open_sound(data_dir)?;
+    let now = SystemClock::default().now();
+    by_hand::settle(&DataDir::new(data_dir), &found, opened.store.as_ref(), now);
+    Ok(Opened::of(data_dir, opened))
 }
 
 /// Who asks, as the system calls them: by name, else by number.
@@ -216,6 +229,7 @@ pub fn say_known_again(dir: &DataDir, made: Option<Timestamp>) {
     let Ok(entries) = audit::read(dir) else { return };
     let later = |entry: &&audit::Entry| {
         entry.action == "model forget"
+            && entry.took_effect()
             && Timestamp::parse(&entry.time).is_none_or(|at| made.is_none_or(|made| at > made))
     };
     let mut names: Vec<String> = entries

@@ -165,7 +165,8 @@ pub fn print(before: (&str, &Knowledge), after: (&str, &Knowledge), diff: &Diff)
         ("change", Align::Left),
     ]);
     let records = [before.1, after.1].map(|k| words::count(k.records as f64));
-    let until = [before.1, after.1].map(|k| k.at.minutes_text());
+    let until =
+        [before.1, after.1].map(|k| k.at.map_or_else(|| "-".to_owned(), Timestamp::minutes_text));
     let [from, to] = until;
     table.row(vec!["until".to_owned(), from, to, "-".to_owned()]);
     let [from, to] = records;
@@ -359,7 +360,7 @@ impl Rows {
         let (a, b) =
             (visible(&args.a.display().to_string()), visible(&args.b.display().to_string()));
         out(&format!(
-            "\n  accounts: {new} new, {gone} gone, {changed} changed, {same} the same; what one learnt: cosmoguard snapshot diff {a} {b} ACCOUNT"
+            "\n  accounts: {new} new, {gone} gone, {changed} changed, {same} the same\n  what one learnt: cosmoguard snapshot diff {a} {b} ACCOUNT"
         ));
     }
 }

@@ -1,5 +1,5 @@
 //! `cosmoguard evidence …`.
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 use serde_json::{Value, json};
@@ -43,10 +43,7 @@ pub fn note_run(
     lists: &Lists,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    // A pipe gave its list already, and opening it again would wait for ever.
-    let files = |paths: &[PathBuf]| paths.iter().filter(|p| p.is_file()).cloned().collect();
-    let hashed = Lists { tor_exits: files(&lists.tor_exits), threat_ips: files(&lists.threat_ips) };
-    let about = about::about(resolved, &hashed, now)?;
+    let about = about::about(resolved, &lists.files(), now)?;
     let text = |arg: std::ffi::OsString| arg.to_string_lossy().into_owned();
     let folder = std::env::current_dir().map(|folder| folder.display().to_string());
     let run = Run {
@@ -99,8 +96,9 @@ fn pack(args: &Evidence, prefix: &str, to: &Path, dir: &Path) -> anyhow::Result<
         folder.put(contents::MODEL, &model)?;
     }
     let data_dir = DataDir::new(dir);
-    let by_hand = audit::read(&data_dir)
-        .map_or(0, |entries| entries.iter().filter(|e| e.action != AUDIT_ACTION).count());
+    let by_hand = audit::read(&data_dir).map_or(0, |entries| {
+        entries.iter().filter(|e| e.action != AUDIT_ACTION && e.took_effect()).count()
+    });
     let facts = Facts {
         id: found.view.id.clone(),
         headline: headline(&found),

@@ -1,8 +1,10 @@
 //! Accounts as the store holds them.
 use crate::account::model::AccountModel;
 use crate::account::view::{self, Brief};
+use crate::ids::AccountId;
 use crate::profile::Profile;
 use crate::store::schema::account;
+use crate::store::untaught::{self, Untaught};
 use crate::store::{StateStore, StoreError, keys};
 
 /// One account of a fleet.
@@ -19,6 +21,8 @@ pub struct Fleet {
     pub members: Vec<Member>,
     /// Stored models that do not open.
     pub damaged: usize,
+    /// What accounts did not learn.
+    pub untaught: Vec<(AccountId, Untaught)>,
 }
 
 /// Visits every stored model; returns how many do not open.
@@ -43,7 +47,7 @@ pub fn load(store: &dyn StateStore, profile: &Profile) -> Result<Fleet, StoreErr
     let damaged = each(store, &mut |model| {
         members.push(Member { brief: model.brief(profile), blind: model.blindness() });
     })?;
-    Ok(Fleet { members, damaged })
+    Ok(Fleet { members, damaged, untaught: untaught::all(store)? })
 }
 
 impl Fleet {

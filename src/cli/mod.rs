@@ -2,6 +2,7 @@
 //! done, 1 failed, 2 wrong use, 3 finished but some records were refused.
 mod about;
 pub mod args;
+mod by_hand;
 mod check_config;
 mod common;
 mod confirm;
@@ -10,6 +11,7 @@ mod evidence;
 mod explain;
 mod fleet;
 mod intel;
+mod learnt_with;
 mod model;
 mod progress;
 mod query;

@@ -11,6 +11,7 @@ use crate::alert::words;
 use crate::ids::AccountId;
 use crate::store::schema::{account, run};
 use crate::store::{StateStore, keys};
+use crate::time::Timestamp;
 
 /// `model list`.
 pub fn list(args: &ModelList) -> anyhow::Result<Exit> {
@@ -49,10 +50,15 @@ pub fn table<'a>(briefs: impl Iterator<Item = &'a Brief>) {
             words::count(b.late_records as f64),
             b.gap_hours.to_string(),
             words::bytes(b.bytes as f64),
-            b.last_record.clone(),
+            b.last_record.as_deref().map_or_else(|| "-".to_owned(), minutes),
         ]);
     }
     table.lines().iter().for_each(|line| out(line));
+}
+
+/// A moment as tables have it.
+fn minutes(moment: &str) -> String {
+    Timestamp::parse(moment).map_or_else(|| moment.to_owned(), Timestamp::minutes_text)
 }
 
 /// The stored model of an account, or an error that helps.
@@ -114,7 +120,7 @@ pub fn print(d: &Detail) {
             "{}, {} since the first record, last {}",
             b.state,
             words::days(b.age_days),
-            b.last_record
+            b.last_record.as_deref().unwrap_or("-")
         ),
     );
     line(
@@ -188,14 +194,25 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     let profile = common::configuration(None)?.config.profile;
     let opened = common::existing_store(&args.data.data_dir)?;
     let store = opened.store.as_ref();
-    let mut members = fleet::load(store, &profile)?.members;
+    let fleet::Fleet { mut members, mut untaught, .. } = fleet::load(store, &profile)?;
     if let Some(name) = &args.account {
-        let wanted = load(store, name)?.id().to_string();
+        let id = AccountId::parse(name);
+        untaught.retain(|(account, _)| *account == id);
+        // One that could never be sealed has no model.
+        if untaught.is_empty() {
+            load(store, name)?;
+        }
+        let wanted = id.to_string();
         members.retain(|m| m.brief.account == wanted);
     }
     if args.data.json {
         for m in &members {
             let line = serde_json::json!({"account": m.brief.account, "categories": m.brief.categories, "blind": m.blind});
+            out(&line.to_string());
+        }
+        for (account, untaught) in &untaught {
+            let line =
+                serde_json::json!({"account": account.to_string(), "not_learnt": untaught.lines()});
             out(&line.to_string());
         }
         return Ok(Exit::Done);
@@ -210,6 +227,11 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
         missing.extend(blind.iter().filter(|b| !missing.contains(b)).copied().collect::<Vec<_>>());
     }
     table.lines().iter().for_each(|l| out(l));
+    for (account, untaught) in &untaught {
+        for line in untaught.lines() {
+            out(&format!("\n{} did not learn {line}", visible(&account.to_string())));
+        }
+    }
     for blind in &missing {
         out(&format!(
             "\nwithout {}: {} not judged. Switch it on with\n  {}",

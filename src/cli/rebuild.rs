@@ -11,7 +11,7 @@ use super::common::{self, Lists, Opened};
 use super::progress::Progress;
 use super::style::{Ui, out, say, visible};
 use super::table::{Align, Table};
-use super::{Exit, confirm, diff, model};
+use super::{Exit, by_hand, confirm, diff, learnt_with, model};
 use crate::account::diff::{Diff, Knowledge};
 use crate::account::left_out::{Part, Why};
 use crate::account::message::{Context, Published};
@@ -26,13 +26,15 @@ use crate::replay::rebuild::{self, Base, Order, Present, RebuildError, Rebuilt};
 use crate::replay::snapshots::ScheduledSnapshots;
 use crate::snapshot::Archive;
 use crate::source;
-use crate::store::audit;
 use crate::store::layout::DataDir;
 use crate::store::sources::Sources;
 use crate::time::{Clock, DAY_MS, MINUTE_MS, SystemClock, Timestamp};
 
 /// Files named of those that were not given.
 const FILES_SHOWN: usize = 6;
+
+/// Principals named when a name is not known.
+const PRINCIPALS_SHOWN: usize = 5;
 
 /// What both commands work on.
 struct Work<'a> {
@@ -60,15 +62,21 @@ impl<'a> Work<'a> {
             let why = "what comes by standard input cannot be told from what was read before";
             return Err(ConfigError(format!("{why}; name files or folders")).into());
         }
-        let mut config = common::configuration(how.config.as_deref())?.config;
+        let mut resolved = common::configuration(how.config.as_deref())?;
         if let Some(minutes) = how.lateness {
-            config.profile.time.lateness_minutes = minutes;
+            resolved.set_lateness(minutes);
         }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let opened = common::existing_store(dir)?;
+        if !logs.is_empty() {
+            let lists = Lists::new(&resolved.config.intel, &how.tor_exits, &how.threat_ips);
+            learnt_with::check(opened.store.as_ref(), &resolved, &lists, clock.now())?;
+        }
+        let config = resolved.config;
         let lateness_ms = config.profile.time.lateness_minutes * MINUTE_MS;
         let account = AccountId::parse(name);
-        let opened = common::existing_store(dir)?;
         let present = Present::load(opened.store.as_ref(), &account, lateness_ms)?;
-        let (ui, clock) = (Ui::stderr(color), Arc::new(SystemClock::default()));
+        let ui = Ui::stderr(color);
         Ok(Work { account, name, dir, how, logs, config, opened, present, ui, clock })
     }
 
@@ -246,9 +254,7 @@ impl Built<'_> {
         let question = format!("the model of {} is replaced", visible(self.name));
         confirm::ask(self.how.yes, &question, self.name)?;
         let dir = DataDir::new(self.dir);
-        audit::probe(&dir)?;
         let r = &self.rebuilt;
-        r.save(self.opened.store.as_ref())?;
         let mut details = json!({
             "account": self.name, "what": what, "by": common::who(), "snapshot": self.from, "logs": self.logs,
             "fed": r.fed, "left_out": r.left_out, "missing": r.missing,
@@ -259,7 +265,16 @@ impl Built<'_> {
             let unknown = json!({"from": from.to_string(), "until": until.to_string()});
             details.insert("unknown".to_owned(), unknown);
         }
-        let entry = audit::append(&dir, self.clock.now(), action, details.clone())?;
+        let mut begun = details.clone();
+        if let Some(begun) = begun.as_object_mut() {
+            let (before, after) =
+                (by_hand::digest(r.before.as_ref()), by_hand::digest(Some(&r.model)));
+            begun.insert("model_before_sha256".to_owned(), json!(before));
+            begun.insert("model_after_sha256".to_owned(), json!(after));
+        }
+        let begun = by_hand::begin(&dir, self.clock.now(), action, begun)?;
+        r.save(self.opened.store.as_ref())?;
+        let entry = by_hand::done(&dir, self.clock.now(), action, begun, details.clone())?;
         if self.how.json {
             let (action, number) = (entry.action, entry.number);
             out(&serde_json::to_string_pretty(
@@ -269,6 +284,32 @@ impl Built<'_> {
             self.say_done(entry.number);
         }
         Ok(Exit::Done)
+    }
+
+    /// Nobody of this name did anything: a wrong name is more likely than nothing to forget.
+    fn known_to(&self, principal: &str) -> anyhow::Result<()> {
+        let known = &self.rebuilt.principals;
+        if known.iter().any(|name| name.eq_ignore_ascii_case(principal)) {
+            return Ok(());
+        }
+        let wanted = principal.to_ascii_lowercase();
+        let distance = |name: &String| {
+            (strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &wanted), name.clone())
+        };
+        let mut nearest: Vec<&String> = known.iter().collect();
+        nearest.sort_by_cached_key(|name| distance(name));
+        nearest.truncate(PRINCIPALS_SHOWN);
+        let names: Vec<String> = nearest.iter().map(|n| format!("`{}`", visible(n))).collect();
+        let nearest = if names.is_empty() {
+            "the logs given name nobody on this account".to_owned()
+        } else {
+            format!("nearest of {} known: {}", known.len(), names.join(", "))
+        };
+        bail!(
+            "no principal `{}` did anything on {}; {nearest}; nothing was changed",
+            visible(principal),
+            visible(self.name)
+        );
     }
 
     /// There was nothing to do; programs are told as well.
@@ -353,6 +394,9 @@ pub fn forget(args: &ModelForget, color: ColorChoice) -> anyhow::Result<Exit> {
     };
     let built = work.build(base, Some(part))?;
     if built.rebuilt.left_out_now == 0 {
+        if let Some(principal) = &args.principal {
+            built.known_to(principal)?;
+        }
         say(&format!(
             "nothing to forget: nothing in the model of {} is of that kind; nothing was changed",
             visible(built.name)

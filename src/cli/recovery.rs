@@ -9,7 +9,8 @@ const SHOWN_MAX: usize = 12;
 
 /// Prints a report on standard error.
 pub fn print(ui: Ui, report: &Recovery) {
-    say(&format!("{} {}", ui.paint(Role::Medium, "state was damaged:"), what(report)));
+    let head = if report.is_gone { "state is gone:" } else { "state was damaged:" };
+    say(&format!("{} {}", ui.paint(Role::Medium, head), what(report)));
     for why in &report.why {
         say(&format!("  because   {}", visible(why)));
     }
@@ -33,6 +34,9 @@ fn what(report: &Recovery) -> String {
         Rung::Rebuilt => "its index was built again from its pages".to_owned(),
         Rung::Snapshot { name } => {
             format!("snapshot {} took its place", visible(name))
+        }
+        Rung::Empty if report.is_gone => {
+            "there is no good snapshot of it, everything is learnt again".to_owned()
         }
         Rung::Empty => "nothing of it could be kept, everything is learnt again".to_owned(),
     }

@@ -21,7 +21,7 @@ use crate::replay::scheduled::Scheduler;
 use crate::replay::session::{self, Job, Report};
 use crate::replay::summary::Counts;
 use crate::replay::writer::AlertWriter;
-use crate::source::{self, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
+use crate::source::{self, Earlier, Progress as SourceProgress, Reader, RefusedLog, RefusedRecord};
 use crate::store::layout::DataDir;
 use crate::store::sources::Sources;
 use crate::store::{StateStore, StoreError, keys};
@@ -29,11 +29,11 @@ use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
 /// Runs it.
 pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
-    let resolved = common::configuration(args.config.as_deref())?;
-    let mut config = resolved.config.clone();
+    let mut resolved = common::configuration(args.config.as_deref())?;
     if let Some(minutes) = args.lateness {
-        config.profile.time.lateness_minutes = minutes;
+        resolved.set_lateness(minutes);
     }
+    let config = resolved.config.clone();
     if !span_is_sound(&args) {
         return Ok(Exit::Usage);
     }
@@ -59,7 +59,10 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let refused_path = refused_path(data_dir.as_deref(), writer.path());
     let mut watcher = Watcher {
         progress: Progress::start(ui, "replay", args.quiet, Arc::clone(&clock)),
-        refused: RefusedLog::new(&refused_path),
+        refused: RefusedLog::new(
+            &refused_path,
+            if data_dir.is_some() { Earlier::Kept } else { Earlier::Renamed },
+        ),
         interrupted: interrupt_flag(),
         left_out: 0,
         quiet: args.quiet,

@@ -13,7 +13,7 @@ use super::common::Lists;
 use super::progress::Counter;
 use super::style::{Ui, out, say, visible};
 use super::table::{Align, Table};
-use super::{Exit, about, common, confirm, diff, model, rebuild};
+use super::{Exit, about, by_hand, common, confirm, diff, model, rebuild};
 use crate::account::view::Detail;
 use crate::alert::words;
 use crate::ids::AccountId;
@@ -245,6 +245,9 @@ fn verify(args: &SnapshotVerify) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What the audit log calls it.
+const RESTORE: &str = "snapshot restore";
+
 fn restore(args: &SnapshotRestore, color: ColorChoice) -> anyhow::Result<Exit> {
     let dir = &args.place.data_dir;
     if DataDir::new(dir).state().exists() {
@@ -257,11 +260,19 @@ fn restore(args: &SnapshotRestore, color: ColorChoice) -> anyhow::Result<Exit> {
     audit::probe(&DataDir::new(dir))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut counter = Counter::start(Ui::stderr(color), "accounts restored", Arc::clone(&clock));
-    let done = snapshot::restore(&args.file, dir, args.keep_old, &mut |n| counter.update(n))?;
+    let place = DataDir::new(dir);
+    let details = |m: &Manifest| json!({"snapshot": args.file, "by": common::who(), "keep_old": args.keep_old, "created": m.created, "event_time": m.event_time, "accounts": m.accounts});
+    let mut begun = 0;
+    let mut begin = |m: &Manifest| {
+        begun = by_hand::begin(&place, clock.now(), RESTORE, details(m))
+            .map_err(std::io::Error::other)?;
+        Ok(())
+    };
+    let mut count = |n| counter.update(n);
+    let done = snapshot::restore_noted(&args.file, dir, args.keep_old, &mut count, &mut begin)?;
     counter.finish();
     let m = &done.manifest;
-    let details = json!({"snapshot": args.file, "by": common::who(), "keep_old": args.keep_old, "created": m.created, "event_time": m.event_time, "accounts": m.accounts});
-    audit::append(&DataDir::new(dir), clock.now(), "snapshot restore", details)?;
+    by_hand::done(&place, clock.now(), RESTORE, begun, details(m))?;
     let until = m.event_time().map_or_else(String::new, |at| format!(" until {at}"));
     say(&format!(
         "{} holds {} accounts and {} alerts{until} again; `cosmoguard replay PATH --data-dir {}` goes on from there",

@@ -15,6 +15,9 @@ use crate::source::RefusedSummary;
 use crate::store::StateStore;
 use crate::time::DAY_MS;
 
+/// Accounts named that did not learn something.
+const UNTAUGHT_SHOWN: usize = 8;
+
 /// What is shown.
 pub struct Shown<'a> {
     /// The run.
@@ -51,6 +54,7 @@ pub fn print(ui: Ui, shown: &Shown<'_>, store: &dyn StateStore) -> anyhow::Resul
     headline(ui, shown);
     alerts_table(ui, shown);
     accounts(ui, shown, &fleet);
+    untaught(ui, &fleet);
     records(shown);
     footer(ui, shown);
     Ok(())
@@ -121,6 +125,19 @@ fn accounts(ui: Ui, shown: &Shown<'_>, fleet: &Fleet) {
         say(&format!(
             "  gaps        {hours} h on {accounts} accounts, taken as unknown, not as zero"
         ));
+    }
+}
+
+/// What the stream went on without.
+fn untaught(ui: Ui, fleet: &Fleet) {
+    for (account, untaught) in fleet.untaught.iter().take(UNTAUGHT_SHOWN) {
+        for line in untaught.lines() {
+            let head = ui.paint(Role::Medium, "not learnt");
+            say(&format!("  {head}  {}, {line}", visible(&account.to_string())));
+        }
+    }
+    if let Some(more) = fleet.untaught.len().checked_sub(UNTAUGHT_SHOWN).filter(|n| *n > 0) {
+        say(&format!("  not learnt  … by {more} more accounts"));
     }
 }
 

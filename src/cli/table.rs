@@ -18,6 +18,10 @@ pub struct Table {
 
 /// Widest cell; longer ones are cut in the middle.
 const CELL_MAX: usize = 72;
+/// Widest line. The widest columns of text give way until it holds.
+const LINE_MAX: usize = 100;
+/// No column of text becomes narrower than this for that.
+const TEXT_MIN: usize = 16;
 
 impl Table {
     /// With these columns.
@@ -29,22 +33,38 @@ impl Table {
     }
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.into_iter().map(|c| cut(&c)).collect());
+        self.rows.push(cells.into_iter().map(|c| cut(&c, CELL_MAX)).collect());
     }
     /// Header and rows, each a line.
     pub fn lines(&self) -> Vec<String> {
-        let widths: Vec<usize> = (0..self.columns.len())
+        let mut widths: Vec<usize> = (0..self.columns.len())
             .map(|c| {
                 let cells = self.rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count());
                 cells.chain([self.columns[c].0.chars().count()]).max().unwrap_or(0)
             })
             .collect();
+        self.fit(&mut widths);
         let header: Vec<String> = self.columns.iter().map(|(n, _)| n.clone()).collect();
         std::iter::once(&header).chain(&self.rows).map(|row| self.line(row, &widths)).collect()
     }
+    /// Narrows the widest columns of text until a line is no longer than it may be.
+    fn fit(&self, widths: &mut [usize]) {
+        let mut excess =
+            widths.iter().map(|width| width + 2).sum::<usize>().saturating_sub(LINE_MAX);
+        while excess > 0 {
+            let text = widths.iter_mut().zip(&self.columns).filter(|(width, (name, align))| {
+                *align == Align::Left && **width > TEXT_MIN.max(name.chars().count())
+            });
+            let Some((widest, _)) = text.max_by_key(|(width, _)| **width) else { return };
+            *widest -= 1;
+            excess -= 1;
+        }
+    }
+
     fn line(&self, row: &[String], widths: &[usize]) -> String {
         let mut line = String::new();
         for ((cell, width), (_, align)) in row.iter().zip(widths).zip(&self.columns) {
+            let cell = &cut(cell, *width);
             let fill = " ".repeat(width.saturating_sub(cell.chars().count()));
             line.push_str("  ");
             match align {
@@ -56,15 +76,15 @@ impl Table {
     }
 }
 
-/// Cuts a long cell in its middle.
-fn cut(text: &str) -> String {
+/// Cuts a cell of more than `most` characters in its middle.
+fn cut(text: &str, most: usize) -> String {
     let count = text.chars().count();
-    if count <= CELL_MAX {
+    if count <= most {
         return text.to_owned();
     }
-    let half = (CELL_MAX - 1) / 2;
-    let head: String = text.chars().take(half).collect();
-    let tail: String = text.chars().skip(count - half).collect();
+    let tail = most.saturating_sub(1) / 2;
+    let head: String = text.chars().take(most.saturating_sub(1 + tail)).collect();
+    let tail: String = text.chars().skip(count - tail).collect();
     format!("{head}…{tail}")
 }
 
@@ -82,6 +102,23 @@ mod tests {
 
     #[test]
     fn long_cells_are_cut_in_the_middle() {
-        assert_eq!(cut(&"x".repeat(100)).chars().count(), 71);
+        assert_eq!(cut(&"x".repeat(100), CELL_MAX).chars().count(), CELL_MAX);
+        assert_eq!(cut("abcdefgh", 6), "abc…gh");
+    }
+
+    #[test]
+    fn the_widest_text_gives_way_until_a_line_fits() {
+        let mut table = Table::new(&[
+            ("facet", Align::Left),
+            ("bytes", Align::Right),
+            ("before", Align::Left),
+            ("after", Align::Left),
+        ]);
+        let word = "y".repeat(60);
+        table.row(vec!["ends".into(), "1".repeat(20), format!("a{word}b"), format!("c{word}d")]);
+        let lines = table.lines();
+        assert!(lines.iter().all(|line| line.chars().count() <= LINE_MAX), "{lines:?}");
+        assert!(lines[1].contains(&"1".repeat(20)) && lines[1].contains("  ends "), "{lines:?}");
+        assert!(lines[1].contains(" ay") && lines[1].contains("yb ") && lines[1].ends_with("yd"));
     }
 }

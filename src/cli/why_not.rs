@@ -11,7 +11,7 @@ use crate::baseline::tempo::HourStatus;
 use crate::detect::AlertKind;
 use crate::profile::Profile;
 use crate::severity;
-use crate::store::{StateStore, display_ring, keys};
+use crate::store::{StateStore, display_ring, keys, untaught};
 use crate::time::Timestamp;
 
 /// The alert kind that a lane speaks for.
@@ -35,6 +35,7 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
     let model = model::load(store, &args.account)?;
     let hour = args.at.hour();
     let record = read_hour(store, &model, hour)?;
+    let untaught = untaught::load(store, model.id())?;
     let blind = model.blindness();
     let state = model.trust(&profile);
     if args.data.json {
@@ -51,6 +52,7 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
             "ordinary_above_p": display_ring::ODD_FROM_P,
             "low_from_bytes": record.map(|r| r.low_from).filter(|l| l.is_finite()),
             "tests": lanes,
+            "not_learnt": untaught.lines(),
             "blind": blind,
         })
         .to_string());
@@ -66,9 +68,12 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         None => out(&format!(
             "  nothing is kept of this hour: it lies outside the last {} days, before the first record, or after the last closed hour ({})",
             display_ring::DAYS_KEPT,
-            model.now()
+            model.newest().map_or_else(|| "none so far".to_owned(), |at| at.to_string())
         )),
         Some(r) => print(&r, &profile),
+    }
+    for line in untaught.lines() {
+        out(&format!("  not learnt: {line}"));
     }
     for b in &blind {
         out(&format!(

@@ -110,6 +110,8 @@ pub enum Origin {
     File(PathBuf, usize, usize),
     /// An environment variable.
     Environment(String),
+    /// A flag.
+    Flag(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -118,6 +120,7 @@ impl fmt::Display for Origin {
             Origin::Default => f.write_str("default"),
             Origin::File(path, line, column) => write!(f, "{}:{line}:{column}", path.display()),
             Origin::Environment(name) => write!(f, "environment {name}"),
+            Origin::Flag(name) => f.write_str(name),
         }
     }
 }
@@ -134,6 +137,18 @@ pub struct Resolved {
     pub config: Config,
     /// Every leaf: dotted key, value as TOML, origin; values before sections.
     pub values: Vec<(String, String, Origin)>,
+}
+
+impl Resolved {
+    /// Sets the allowed lateness, as `--lateness` asks for it.
+    pub fn set_lateness(&mut self, minutes: i64) {
+        self.config.profile.time.lateness_minutes = minutes;
+        for (key, value, origin) in &mut self.values {
+            if key == "profile.time.lateness_minutes" {
+                (*value, *origin) = (minutes.to_string(), Origin::Flag("--lateness"));
+            }
+        }
+    }
 }
 
 /// Reads defaults, then `file`, then `environment` (name, value).

@@ -6,6 +6,7 @@
 //! are held at the same moments, and the model's own `apply` and `tick` do the rest, with the priors
 //! and directories that were published then. Findings are dropped: they were said. So the account
 //! ends where the fleet is, and with nothing left out as the model that was there, to the byte.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::pipeline::{Pipeline, Producer};
@@ -25,6 +26,9 @@ mod feed;
 
 pub use base::{Base, Present};
 use feed::Feed;
+
+/// Names of principals that are remembered while logs are read.
+pub const PRINCIPALS_MAX: usize = 4096;
 
 /// What to rebuild.
 pub struct Order {
@@ -65,6 +69,9 @@ pub struct Rebuilt {
     pub missing: u64,
     /// Register numbers of files that were read since and were not given.
     pub files_missing: Vec<u32>,
+    /// Who did something to the account in the logs, by object id and by name; at most
+    /// [`PRINCIPALS_MAX`].
+    pub principals: BTreeSet<String>,
     /// Event time that the model does not know any more; `None` if it knows all but what is left out.
     pub unknown: Option<(Timestamp, Timestamp)>,
     keep_out: LeftOut,
@@ -134,7 +141,8 @@ fn finish(mut feed: Feed, mut present: Present, came: Option<u64>) -> anyhow::Re
     present.run.fleet.replace(&feed.account, said);
     let files_missing = if feed.ended { feed.files_missing() } else { Vec::new() };
     let missing = if feed.ended { came.unwrap_or(found).saturating_sub(found) } else { 0 };
-    let Feed { account, mut model, mut keep_out, fed, left_out, left_out_now, .. } = feed;
+    let Feed { account, mut model, mut keep_out, fed, left_out, left_out_now, principals, .. } =
+        feed;
     // What the desk has seen must not come again under its number.
     model.sequence = model.sequence.max(present.sequence(&account));
     keep_out.records = present.records().map_or(left_out, |all| all.saturating_sub(model.records));
@@ -148,6 +156,7 @@ fn finish(mut feed: Feed, mut present: Present, came: Option<u64>) -> anyhow::Re
         known_again: 0,
         missing,
         files_missing,
+        principals,
         unknown: None,
         keep_out,
         rings,

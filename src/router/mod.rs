@@ -27,6 +27,7 @@ mod passivate;
 mod registry;
 mod sleepers;
 mod supervise;
+mod untaught;
 pub mod watermark;
 
 pub use harvest::TickHarvest;
@@ -101,6 +102,7 @@ pub struct Router {
     deliveries: u64,
     harvest: TickHarvest,
     counters: RouterCounters,
+    losses: untaught::Losses,
     awake_max: usize,
 }
 
@@ -125,6 +127,7 @@ impl Router {
             deliveries: 0,
             harvest: TickHarvest::default(),
             counters: RouterCounters::default(),
+            losses: untaught::Losses::default(),
             awake_max: limits::AWAKE_ACCOUNTS_MAX,
         }
     }

@@ -46,11 +46,16 @@ impl Router {
     pub async fn checkpoint(&mut self, batch: &mut WriteBatch) -> Result<usize, StoreError> {
         self.drain().await?;
         let dirty = self.registry.sorted(|awake| awake.dirty);
+        let (mut kept, mut unsealed) = (Vec::new(), Vec::new());
         for account in &dirty {
             if let Some(sealed) = self.take_checkpoint(account).await? {
                 self.sleepers.put(account, &sealed, batch);
+                kept.push(account.clone());
+            } else if let Some(awake) = self.registry.awake_mut(account) {
+                unsealed.push((account.clone(), awake.journal.all()));
             }
         }
+        self.losses.save(self.sleepers.store(), &unsealed, &kept, batch)?;
         self.sleepers.seal(batch);
         due::save(&self.registry.due(), batch)?;
         Ok(dirty.len())

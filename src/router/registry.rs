@@ -60,6 +60,10 @@ impl Journal {
     pub fn remove(&mut self, number: u64) {
         self.keep(|delivery| delivery.number != number);
     }
+    /// All of it.
+    pub fn all(&self) -> Vec<Delivery> {
+        self.deliveries.clone()
+    }
     /// What came before `number`.
     pub fn before(&self, number: u64) -> Vec<Delivery> {
         self.deliveries.iter().take_while(|d| d.number < number).cloned().collect()

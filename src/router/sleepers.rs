@@ -28,6 +28,11 @@ impl Sleepers {
         Sleepers { store, staged: false }
     }
 
+    /// The store.
+    pub fn store(&self) -> &dyn StateStore {
+        self.store.as_ref()
+    }
+
     /// Moves or drops what an earlier run left staged, calls `known` for each account, and returns
     /// what they still have to do, if that is known.
     pub fn restore(&mut self, mut known: impl FnMut(AccountId)) -> Result<Option<Due>, StoreError> {

@@ -148,6 +148,7 @@ impl Router {
         let events = delivery.batch.events.len();
         if events > 0 {
             self.counters.dead_letters += events as u64;
+            self.losses.set_aside(account, delivery);
             BatchDeadLettered { account, events }.emit();
         }
     }

@@ -31,7 +31,7 @@ mod write;
 pub use archive::Archive;
 pub use check::{Verified, verify};
 pub use manifest::{FORMAT_VERSION, Manifest};
-pub use restore::{Found, Restored, restore};
+pub use restore::{Found, Restored, restore, restore_noted};
 pub use write::{create, hex};
 
 /// The ending of snapshot files.

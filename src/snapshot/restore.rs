@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Manifest, SnapshotError, check, files};
-use crate::store::layout::{ALERTS, STATE};
+use crate::store::layout::{ALERTS, DataDir, STATE};
 use crate::store::lock::DirLock;
 use crate::store::sled_store::{self, SledStore};
 use crate::store::{StateStore, WriteBatch, keys};
@@ -69,6 +69,22 @@ pub fn restore(
     keep_old: bool,
     observer: &mut dyn FnMut(u64),
 ) -> Result<Restored, SnapshotError> {
+    restore_noted(file, dir, keep_old, observer, &mut |_| Ok(()))
+}
+
+/// [`restore`] that calls `begin` after the new state is whole and before anything that was there is
+/// touched: if it fails nothing is changed. A process that dies between that call and the end leaves
+/// [`Found::Remains`] if it changed nothing, and something else if it did.
+///
+/// # Errors
+/// As [`restore`]; `begin` failed.
+pub fn restore_noted(
+    file: &Path,
+    dir: &Path,
+    keep_old: bool,
+    observer: &mut dyn FnMut(u64),
+    begin: &mut dyn FnMut(&Manifest) -> std::io::Result<()>,
+) -> Result<Restored, SnapshotError> {
     let mut archive = Archive::open(file)?;
     check::verify_open(&mut archive)?;
     std::fs::create_dir_all(dir).map_err(SnapshotError::io(dir, "made"))?;
@@ -83,6 +99,7 @@ pub fn restore(
     let alerts_before = place.path(ALERTS).exists().then(|| place.before(ALERTS, journal.number));
     let state_before =
         (keep_old && place.path(STATE).exists()).then(|| place.before(STATE, journal.number));
+    begin(archive.manifest()).map_err(SnapshotError::io(dir, "written"))?;
     place.write_journal(&journal)?;
     place.finish(&journal)?;
     Ok(Restored { manifest: archive.manifest().clone(), state_before, alerts_before })
@@ -131,7 +148,7 @@ impl<'a> Place<'a> {
         self.dir.join(format!("{name}{RESTORING}"))
     }
     fn before(&self, name: &str, number: u32) -> PathBuf {
-        self.dir.join(format!("{name}.before-{number}"))
+        DataDir::new(self.dir).before(name, number)
     }
 
     /// A number that no old file has.

@@ -36,7 +36,7 @@ pub use files::{FileTable, Identity};
 pub use order::Reader;
 pub use paths::Skipped;
 pub use places::{Unreadable, read_places};
-pub use refused::{RefusedLog, RefusedSummary};
+pub use refused::{Earlier, RefusedLog, RefusedSummary};
 
 /// One raw record: a slice of its chunk, and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! `refused.jsonl`: what could not be read, where it was and why.
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::event::{Refusal, RefusalReason};
-use crate::limits::{REFUSED_BYTES_MAX, REFUSED_KEPT_MAX};
+use crate::limits::{REFUSED_BYTES_MAX, REFUSED_FILE_BYTES_MAX, REFUSED_KEPT_MAX};
 
 /// One line of the file.
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ struct Line<'a> {
 pub struct RefusedSummary {
     /// Refused records by reason.
     pub by_reason: BTreeMap<RefusalReason, u64>,
-    /// Lines in the file.
+    /// Lines written to the file.
     pub kept: u64,
     /// The file, if there is one.
     pub file: Option<PathBuf>,
@@ -40,6 +40,15 @@ impl RefusedSummary {
     }
 }
 
+/// What becomes of a file that an earlier run left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It is gone on with, up to [`REFUSED_FILE_BYTES_MAX`]: this run does not meet its records again.
+    Kept,
+    /// It is renamed to `….old`: this run reads all from the beginning.
+    Renamed,
+}
+
 /// Keeps the first refused records in a file and counts all of them. The file comes into being
 /// with the first of them. Each line is written whole, and a file that cannot be written does not
 /// stop the run: the counts go on and the summary tells.
@@ -47,19 +56,47 @@ impl RefusedSummary {
 pub struct RefusedLog {
     path: PathBuf,
     out: Option<BufWriter<File>>,
+    earlier: Earlier,
     kept_max: u64,
+    bytes: u64,
+    bytes_max: u64,
     summary: RefusedSummary,
 }
 
 impl RefusedLog {
-    /// Writes to `path`, once there is something to write; an older file there is replaced then.
-    pub fn new(path: &Path) -> RefusedLog {
-        RefusedLog::with_bound(path, REFUSED_KEPT_MAX as u64)
+    /// Writes to `path`, once there is something to write.
+    pub fn new(path: &Path, earlier: Earlier) -> RefusedLog {
+        RefusedLog::with_bounds(path, earlier, REFUSED_KEPT_MAX as u64, REFUSED_FILE_BYTES_MAX)
     }
 
-    fn with_bound(path: &Path, kept_max: u64) -> RefusedLog {
-        let summary = RefusedSummary::default();
-        RefusedLog { path: path.to_owned(), out: None, kept_max, summary }
+    fn with_bounds(path: &Path, earlier: Earlier, kept_max: u64, bytes_max: u64) -> RefusedLog {
+        let (path, summary) = (path.to_owned(), RefusedSummary::default());
+        RefusedLog { path, out: None, earlier, kept_max, bytes: 0, bytes_max, summary }
+    }
+
+    /// Opens the file, behind what an earlier run left in it.
+    fn open(&mut self) -> io::Result<File> {
+        if self.earlier == Earlier::Renamed {
+            if self.path.is_file() {
+                let mut old = self.path.as_os_str().to_owned();
+                old.push(".old");
+                std::fs::rename(&self.path, old)?;
+            }
+            return File::create(&self.path);
+        }
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
+        self.bytes = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if self.bytes > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        if last != [b'\n'] {
+            // A line that was cut off stays one by itself.
+            file.write_all(b"\n")?;
+            self.bytes += 1;
+        }
+        Ok(file)
     }
 
     /// Records one refusal: `record` are its first bytes, found at `offset` of `file`.
@@ -96,10 +133,19 @@ impl RefusedLog {
         let out = match &mut self.out {
             Some(out) => out,
             None => {
+                let file = self.open()?;
                 self.summary.file = Some(self.path.clone());
-                self.out.insert(BufWriter::new(File::create(&self.path)?))
+                self.out.insert(BufWriter::new(file))
             }
         };
+        self.bytes += text.len() as u64;
+        if self.bytes > self.bytes_max {
+            let full = format!(
+                "it has {} bytes of earlier runs and this one; move it away",
+                self.bytes_max
+            );
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, full));
+        }
         if out.buffer().len() + text.len() > out.capacity() {
             // So that the file never ends inside a line, whenever the process is killed.
             out.flush()?;
@@ -135,7 +181,7 @@ mod tests {
     fn the_file_appears_with_the_first_refusal_and_stays_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("refused.jsonl");
-        let mut log = RefusedLog::with_bound(&path, 2);
+        let mut log = RefusedLog::with_bounds(&path, Earlier::Kept, 2, 1 << 20);
         assert_eq!(log.summary(), RefusedSummary::default());
         assert!(!path.exists());
         for _ in 0..5 {
@@ -154,9 +200,35 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_run_refused_is_kept_up_to_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refused.jsonl");
+        let run = |earlier, bytes_max| {
+            let mut log = RefusedLog::with_bounds(&path, earlier, 9, bytes_max);
+            log.push("a.json", 7, &refusal(RefusalReason::BadJson), b"{");
+            log.summary()
+        };
+        let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+        assert_eq!(run(Earlier::Kept, 1000).kept, 1);
+        assert_eq!(run(Earlier::Kept, 1000).kept, 1);
+        assert_eq!(lines(), 2);
+        let torn = std::fs::read_to_string(&path).unwrap() + "{\"file\": ";
+        std::fs::write(&path, torn).unwrap();
+        assert_eq!(run(Earlier::Kept, 1000).kept, 1);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().filter(|l| l.ends_with('}')).count(), 3, "{text}");
+        let full = run(Earlier::Kept, text.len() as u64 + 10);
+        assert_eq!((full.kept, full.total(), lines()), (0, 1, 4));
+        assert!(full.trouble.is_some_and(|t| t.contains("move it away")));
+        assert_eq!(run(Earlier::Renamed, 1000).kept, 1);
+        assert_eq!(lines(), 1);
+        assert_eq!(std::fs::read_to_string(folder.path().join("refused.jsonl.old")).unwrap(), text);
+    }
+
+    #[test]
     fn a_file_that_cannot_be_written_stops_the_keeping_and_not_the_counting() {
         let folder = tempfile::tempdir().unwrap();
-        let mut log = RefusedLog::new(&folder.path().join("missing").join("refused.jsonl"));
+        let mut log = RefusedLog::new(&folder.path().join("missing/refused.jsonl"), Earlier::Kept);
         for _ in 0..3 {
             log.push("a.json", 0, &refusal(RefusalReason::CutOff), b"{");
         }

@@ -1,5 +1,8 @@
 //! The audit log: what people changed by hand. A JSON line each, chained by hashes: a line that is
 //! changed, taken out or put in breaks the chain behind it.
+//!
+//! What changes state has two entries, one before and one after: a process that is killed in between
+//! leaves the first, and whoever opens the directory next adds what came of it ([`unfinished`]).
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -10,6 +13,18 @@ use sha2::{Digest, Sha256};
 use super::layout::DataDir;
 use crate::time::Timestamp;
 
+/// Where what an entry tells of stood when it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It is about to be done.
+    Begun,
+    /// It was done.
+    Done,
+    /// Whoever began it came to no end; `details.took_effect` says what was found later.
+    Interrupted,
+}
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -19,10 +34,27 @@ pub struct Entry {
     pub time: String,
     /// `snapshot restore`, `model forget` ….
     pub action: String,
+    /// Absent: it is done with this entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
     /// What was asked for and what came of it. No secrets.
     pub details: serde_json::Value,
     /// SHA-256 of the line before, hexadecimal; of nothing for the first.
     pub previous: String,
+}
+
+impl Entry {
+    /// What it tells of changed something.
+    pub fn took_effect(&self) -> bool {
+        match self.stage {
+            None | Some(Stage::Done) => true,
+            Some(Stage::Begun) => false,
+            // Unknown counts: better told twice than not.
+            Some(Stage::Interrupted) => {
+                self.details.get("took_effect").and_then(serde_json::Value::as_bool) != Some(false)
+            }
+        }
+    }
 }
 
 /// Why the log cannot be used.
@@ -75,6 +107,42 @@ pub fn append(
     action: &str,
     details: serde_json::Value,
 ) -> Result<Entry, AuditError> {
+    put(dir, now, action, None, details)
+}
+
+/// Appends the entry that says how far an action is.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn append_stage(
+    dir: &DataDir,
+    now: Timestamp,
+    action: &str,
+    stage: Stage,
+    details: serde_json::Value,
+) -> Result<Entry, AuditError> {
+    put(dir, now, action, Some(stage), details)
+}
+
+/// The last entry, if what it tells of was begun and is not said to have ended.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn unfinished(dir: &DataDir) -> Result<Option<Entry>, AuditError> {
+    let path = dir.audit();
+    let End { last, .. } =
+        end(&path).map_err(|cause| AuditError::Io { path: path.display().to_string(), cause })?;
+    let entry: Option<Entry> = serde_json::from_str(&last).ok();
+    Ok(entry.filter(|entry| entry.stage == Some(Stage::Begun)))
+}
+
+fn put(
+    dir: &DataDir,
+    now: Timestamp,
+    action: &str,
+    stage: Option<Stage>,
+    details: serde_json::Value,
+) -> Result<Entry, AuditError> {
     let path = dir.audit();
     let io = |cause| AuditError::Io { path: path.display().to_string(), cause };
     let End { count, last, is_torn } = end(&path).map_err(io)?;
@@ -82,6 +150,7 @@ pub fn append(
         number: count + 1,
         time: now.azure(),
         action: action.to_owned(),
+        stage,
         details,
         previous: hash(&last),
     };
@@ -187,6 +256,27 @@ mod tests {
         let last = text.lines().last().unwrap();
         assert_eq!(serde_json::from_str::<Entry>(last).unwrap(), entry);
         assert!(matches!(read(&dir), Err(AuditError::Broken { line: 2, .. })));
+    }
+
+    #[test]
+    fn what_was_begun_is_found_until_it_is_said_to_have_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        assert_eq!(unfinished(&dir).unwrap(), None);
+        append(&dir, Timestamp(0), "evidence --raw", serde_json::json!({})).unwrap();
+        assert_eq!(unfinished(&dir).unwrap(), None);
+        let stage = |stage, details| {
+            append_stage(&dir, Timestamp(1), "model forget", stage, details).unwrap()
+        };
+        let begun = stage(Stage::Begun, serde_json::json!({"account": "a"}));
+        assert_eq!(unfinished(&dir).unwrap().as_ref(), Some(&begun));
+        assert!(!begun.took_effect());
+        let ended = stage(Stage::Interrupted, serde_json::json!({"took_effect": false}));
+        assert_eq!(unfinished(&dir).unwrap(), None);
+        assert!(!ended.took_effect());
+        assert!(stage(Stage::Interrupted, serde_json::json!({"took_effect": null})).took_effect());
+        assert!(stage(Stage::Done, serde_json::json!({})).took_effect());
+        assert_eq!(read(&dir).unwrap().len(), 5);
     }
 
     #[test]

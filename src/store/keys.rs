@@ -28,6 +28,8 @@ pub const DIGESTS: &[u8] = b"g/";
 
 /// What was left out of accounts' models by hand.
 pub const LEFT_OUT: &[u8] = b"x/";
+/// What came to accounts and is not in their models.
+pub const UNTAUGHT: &[u8] = b"u/";
 /// Delivered lengths of alert files.
 pub const DELIVERED: &[u8] = b"s/delivered/";
 
@@ -94,6 +96,11 @@ pub fn due() -> Vec<u8> {
 /// What was left out of an account's model by hand.
 pub fn left_out(id: &AccountId) -> Vec<u8> {
     [LEFT_OUT, id.key().as_bytes()].concat()
+}
+
+/// What came to an account and is not in its model.
+pub fn untaught(id: &AccountId) -> Vec<u8> {
+    [UNTAUGHT, id.key().as_bytes()].concat()
 }
 
 /// The `number`-th alert line.

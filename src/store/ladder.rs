@@ -7,13 +7,15 @@
 //! snapshot                  the newest good one takes the store's place
 //! empty
 //! ```
+//! A state that is gone while its alerts or its snapshots are there begins at the snapshots.
+//!
 //! Then the logs are replayed from the positions that were restored. The damaged directory is kept
 //! as `state.damaged-<n>`. Nothing is replaced before its successor is written, flushed, closed and
 //! verified, so a process that dies on the ladder leaves the damaged store where it was.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::DataDir;
+use super::layout::{ALERTS, DataDir};
 use super::lock::DirLock;
 use super::mark::Mark;
 use super::recovery::{Recovery, Rung};
@@ -91,6 +93,16 @@ pub fn open(
 ) -> Result<Opened, StoreError> {
     let lock = DirLock::take(dir)?;
     swap::settle(dir).map_err(|e| StoreError::at(dir, "opened", &e))?;
+    if let Some(left) = left_behind(dir, snapshots) {
+        let mut climb = Climb::new(dir, snapshots, now);
+        climb.report.is_gone = true;
+        climb.report.why.push(left);
+        // An empty one is nothing to keep.
+        let _ = std::fs::remove_dir(swap::state(dir));
+        let store = Arc::new(climb.replaced()?);
+        climb.report.emit();
+        return Ok(Opened { store, recovery: Some(climb.report), lock });
+    }
     let (store, recovery) = match look(&swap::state(dir), Depth::Checksums)? {
         Look::Opens(store, judgement) if judgement.is_sound() => {
             if judgement.uncounted {
@@ -115,6 +127,26 @@ pub fn open(
         report.emit();
     }
     Ok(Opened { store: Arc::new(store), recovery, lock })
+}
+
+/// What says that there was a state where there is none; `None` if there is one, or never was.
+fn left_behind(dir: &Path, snapshots: &mut dyn SnapshotSource) -> Option<String> {
+    let is_there =
+        std::fs::read_dir(swap::state(dir)).is_ok_and(|mut files| files.next().is_some());
+    if is_there {
+        return None;
+    }
+    let alerts = std::fs::metadata(DataDir::new(dir).alerts()).map_or(0, |file| file.len());
+    let mut left = Vec::new();
+    if alerts > 0 {
+        left.push(format!("{ALERTS} has {alerts} bytes"));
+    }
+    match snapshots.newest_first().len() {
+        0 => {}
+        1 => left.push("there is a snapshot".to_owned()),
+        more => left.push(format!("there are {more} snapshots")),
+    }
+    (!left.is_empty()).then(|| format!("there is no state, but {}", left.join(", and ")))
 }
 
 /// Opens data directory `dir` for reading. Damage is reported and left as it is.
@@ -227,20 +259,25 @@ fn mend(
     store.flush()
 }
 
-/// The alert file is cut to what the state knows; what was in it is kept.
-fn keep_alerts(dir: &Path, report: &mut Recovery) {
-    let file = DataDir::new(dir).alerts();
+/// The alert file is cut to what the state knows; what was in it is kept. False: it could not be.
+fn keep_alerts(dir: &Path, report: &mut Recovery) -> bool {
+    let place = DataDir::new(dir);
+    let file = place.alerts();
     if !file.is_file() {
-        return;
+        return true;
     }
-    let to = (1_u32..).map(|n| dir.join(format!("alerts.before-{n}.jsonl"))).find(|p| !p.exists());
-    let Some(to) = to else { return };
+    let to = (1_u32..).map(|n| place.before(ALERTS, n)).find(|p| !p.exists());
+    let Some(to) = to else { return false };
     match std::fs::copy(&file, &to) {
-        Ok(_) => report.set_aside.push(to),
+        Ok(_) => {
+            report.set_aside.push(to);
+            true
+        }
         Err(cause) => {
             // A torn copy would be taken for a whole one.
             let _ = std::fs::remove_file(&to);
             report.notes.push(format!("alerts.jsonl could not be copied: {cause}"));
+            false
         }
     }
 }
@@ -281,10 +318,15 @@ impl<'a> Climb<'a> {
     }
 
     fn down(&mut self) -> Result<SledStore, StoreError> {
-        if let Some(store) = self.rebuilt()? {
-            return Ok(store);
+        match self.rebuilt()? {
+            Some(store) => Ok(store),
+            None => self.replaced(),
         }
-        keep_alerts(self.dir, &mut self.report);
+    }
+
+    /// Another in its place.
+    fn replaced(&mut self) -> Result<SledStore, StoreError> {
+        let alerts_are_kept = keep_alerts(self.dir, &mut self.report);
         for candidate in self.snapshots.newest_first() {
             match self.restored(&candidate)? {
                 Ok(store) => return Ok(store),
@@ -293,7 +335,7 @@ impl<'a> Climb<'a> {
                 }
             }
         }
-        self.emptied()
+        self.emptied(alerts_are_kept)
     }
 
     /// The pages without the index.
@@ -387,8 +429,15 @@ impl<'a> Climb<'a> {
     }
 
     /// Nothing in its place.
-    fn emptied(&mut self) -> Result<SledStore, StoreError> {
+    fn emptied(&mut self, alerts_are_kept: bool) -> Result<SledStore, StoreError> {
         let store = SledStore::open(&self.fresh()?)?;
+        if alerts_are_kept {
+            // All of them are raised again: the file is to begin anew.
+            let mut batch = WriteBatch::default();
+            let file = DataDir::new(self.dir).alerts();
+            batch.put(keys::delivered(&file), 0_u64.to_be_bytes().to_vec());
+            store.write(batch)?;
+        }
         store.flush()?;
         self.report.rung = Rung::Empty;
         repair::name_all(&store, &self.named, None, &mut self.report)?;
@@ -405,7 +454,9 @@ impl<'a> Climb<'a> {
 
     /// Puts what was made in the place of the damaged store, which is kept.
     fn take_over(&mut self) -> Result<SledStore, StoreError> {
-        self.report.set_aside.push(swap::next_aside(self.dir));
+        if !self.report.is_gone {
+            self.report.set_aside.push(swap::next_aside(self.dir));
+        }
         // Said before it is done: a process that dies in between says it twice, never not at all.
         self.say()?;
         swap::commit(self.dir, Old::Kept).map_err(|e| StoreError::at(self.dir, "written", &e))?;

@@ -43,6 +43,14 @@ impl DataDir {
     pub fn audit(&self) -> PathBuf {
         self.0.join("audit.jsonl")
     }
+    /// Where the file or folder called `name` of this directory is kept when something takes its
+    /// place: `state.before-<n>`, `alerts.before-<n>.jsonl`.
+    pub fn before(&self, name: &str, number: u32) -> PathBuf {
+        self.0.join(match name.rsplit_once('.') {
+            Some((stem, ending)) => format!("{stem}.before-{number}.{ending}"),
+            None => format!("{name}.before-{number}"),
+        })
+    }
     /// What was damaged, and what became of it.
     pub fn recovery(&self) -> PathBuf {
         self.0.join("recovery.jsonl")

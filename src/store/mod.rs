@@ -24,6 +24,7 @@ pub mod schema;
 pub mod sled_store;
 pub mod sources;
 pub mod swap;
+pub mod untaught;
 pub mod verify;
 
 /// What can go wrong with state.

@@ -74,6 +74,9 @@ pub struct Recovery {
     /// How far down.
     #[serde(flatten)]
     pub rung: Rung,
+    /// There was no state, though one had been there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_gone: bool,
     /// What was wrong, one line each.
     pub why: Vec<String>,
     /// What was kept of the damaged state, and where.
@@ -108,6 +111,7 @@ impl Recovery {
         Recovery {
             at,
             rung: Rung::Kept,
+            is_gone: false,
             why,
             set_aside: Vec::new(),
             reaches: None,

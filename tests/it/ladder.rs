@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::support::{Ran, cli};
 
 mod compaction;
+mod gone;
 
 /// Logs, and the data directory of a run over them that was not harmed: it has a snapshot of two
 /// thirds of the way.
@@ -64,6 +65,17 @@ fn essence(data_dir: &Path) -> BTreeSet<[String; 4]> {
         ]
     };
     fs::read_to_string(data_dir.join("alerts.jsonl")).unwrap().lines().map(essence).collect()
+}
+
+/// No revision of an alert stands in the file twice.
+fn nothing_twice(data_dir: &Path) {
+    let mut seen = BTreeSet::new();
+    for line in fs::read_to_string(data_dir.join("alerts.jsonl")).unwrap().lines() {
+        let alert: Value = serde_json::from_str(line).expect("JSON");
+        let revision = &alert["properties"]["extendedProperties"]["Revision"];
+        assert!(!revision.is_null(), "{line}");
+        assert!(seen.insert(format!("{} {revision}", alert["name"])), "twice: {line}");
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -116,6 +128,7 @@ impl Patient {
         assert_eq!(ran.code, Some(0), "{what}: {}", ran.err);
         assert_eq!(essence(&self.data()), SCENE.alerts, "{what}: {}", ran.err);
         assert!(!ran.err.contains("panicked"), "{what}: {}", ran.err);
+        nothing_twice(&self.data());
         let ran_again = self.run(&["model", "list", "--data-dir", "d"]);
         assert_eq!(ran_again.code, Some(0), "{what}: {}", ran_again.err);
         ran

@@ -1,13 +1,15 @@
 //! The records of the fleet's stream as one account sees them.
+use std::collections::BTreeSet;
+
 use super::super::pipeline::{DecodedChunk, Located, Pipeline};
 use super::super::rings::RingWriter;
 use super::super::ticks::{self, LastTick};
-use super::{Base, Present, RebuildError, Watch};
-use crate::account::left_out::LeftOut;
+use super::{Base, PRINCIPALS_MAX, Present, RebuildError, Watch};
+use crate::account::left_out::{self, LeftOut};
 use crate::account::message::{Context, HourRecord, Outcome, Published, Routed};
 use crate::account::model::AccountModel;
 use crate::baseline::prior::Contribution;
-use crate::event::Place;
+use crate::event::{Event, Place};
 use crate::fleet::model::FleetModel;
 use crate::ids::AccountId;
 use crate::router::digests::Digests;
@@ -41,6 +43,7 @@ pub(super) struct Feed {
     pub(super) fed: u64,
     pub(super) left_out: u64,
     pub(super) left_out_now: u64,
+    pub(super) principals: BTreeSet<String>,
     /// The logs were read to their end.
     pub(super) ended: bool,
 }
@@ -82,6 +85,7 @@ impl Feed {
             fed: 0,
             left_out: 0,
             left_out_now: 0,
+            principals: BTreeSet::new(),
             ended: false,
         })
     }
@@ -126,6 +130,9 @@ impl Feed {
             return;
         }
         let is_ours = event.account.as_ref() == Some(&self.account);
+        if is_ours {
+            self.name_principals(&event);
+        }
         if is_ours && self.keep_out.covers(&event) {
             // As if it had never come: it does not move the watermark either. A copy of it is one.
             self.digests.remember(digest);
@@ -144,6 +151,17 @@ impl Feed {
         let number = self.applied.number(file);
         let place = number.map_or(Place::NOWHERE, |source| Place::new(source, offset, len));
         self.pending.push(Routed { event, address, watermark, place, query });
+    }
+
+    fn name_principals(&mut self, event: &Event) {
+        for name in left_out::names(event) {
+            if !name.is_empty()
+                && self.principals.len() < PRINCIPALS_MAX
+                && !self.principals.contains(name)
+            {
+                self.principals.insert(name.to_owned());
+            }
+        }
     }
 
     fn flush(&mut self) {

@@ -2,7 +2,7 @@
 //! says so, a clock that stands still, and a router over them in paused time.
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use actix::Arbiter;
@@ -66,6 +66,8 @@ pub struct Script {
     falls: Mutex<Falls>,
     /// Panics that happened.
     happened: AtomicU64,
+    /// No account can be sealed.
+    unsealable: AtomicBool,
     /// While shut, these accounts wait before they apply anything.
     shut: Mutex<Vec<AccountId>>,
     opened: Condvar,
@@ -91,6 +93,10 @@ impl Script {
     }
     pub fn panics_at_checkpoints(&self, times: u32) {
         self.falls.lock().unwrap().at_checkpoints = times;
+    }
+    /// No account can be sealed from now on; or can again.
+    pub fn seals(&self, can: bool) {
+        self.unsealable.store(!can, Ordering::SeqCst);
     }
     pub fn happened(&self) -> u64 {
         self.happened.load(Ordering::SeqCst)
@@ -222,6 +228,9 @@ impl AccountLogic for Ledger {
     }
     fn checkpoint(&self) -> Option<Vec<u8>> {
         self.script.stumble(|falls| Some(&mut falls.at_checkpoints));
+        if self.script.unsealable.load(Ordering::SeqCst) {
+            return None;
+        }
         let head = [self.newest.0, self.day_end.map_or(0, |end| end.0)];
         let words = head.into_iter().chain(self.numbers.iter().map(|n| *n as i64));
         Some(words.flat_map(i64::to_le_bytes).collect())

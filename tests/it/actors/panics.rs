@@ -1,7 +1,8 @@
 //! A panicking account.
-use super::doubles::{House, event, hour, in_paused_time, minute};
+use super::doubles::{House, event, hour, id, in_paused_time, minute};
 use cosmoguard::account::message::{Graded, Routed};
 use cosmoguard::ids::AccountId;
+use cosmoguard::store::untaught::{self, Span, Untaught};
 
 const ALWAYS: u32 = u32::MAX;
 
@@ -182,5 +183,75 @@ fn an_account_that_cannot_be_sealed_any_more_is_set_aside_as_it_was_last_sealed(
             (1, 1)
         );
         house.close();
+    });
+}
+
+fn untaught_of(house: &House, account: &str) -> Untaught {
+    untaught::load(house.store.as_ref(), &id(account)).unwrap()
+}
+
+fn span(records: u64, first: i64, last: i64) -> Option<Span> {
+    Some(Span { records, first: minute(first), last: minute(last) })
+}
+
+#[test]
+fn what_is_set_aside_is_kept_by_account_with_its_time() {
+    in_paused_time(async {
+        let mut house = House::new(2);
+        house.script.panics_at(12, ALWAYS);
+        route(&mut house, apart(40, 10)).await;
+        assert_eq!(untaught_of(&house, "a"), Untaught::default(), "only with the checkpoint");
+        house.checkpoint().await;
+        house.checkpoint().await;
+        let first = Untaught { set_aside: span(10, 10, 19), unsealed: None };
+        assert_eq!(untaught_of(&house, "a"), first);
+        assert_eq!(untaught_of(&house, "b"), Untaught::default());
+        // The next run adds to it.
+        let mut next = House::over(2, std::sync::Arc::clone(&house.store));
+        house.close();
+        next.router.restore().unwrap();
+        next.script.panics_at(45, ALWAYS);
+        let later: Vec<Routed> = (40..50).map(|n| event("a", n, minute(n as i64))).collect();
+        route(&mut next, vec![later]).await;
+        next.checkpoint().await;
+        assert_eq!(
+            untaught_of(&next, "a"),
+            Untaught { set_aside: span(20, 10, 49), unsealed: None }
+        );
+        next.close();
+    });
+}
+
+#[test]
+fn an_account_that_cannot_be_sealed_is_named_with_the_time_that_it_loses() {
+    in_paused_time(async {
+        let mut house = House::new(2);
+        let some = |from: u64, until: u64| {
+            vec![(from..until).map(|n| event("a", n, minute(n as i64))).collect::<Vec<_>>()]
+        };
+        route(&mut house, some(0, 10)).await;
+        house.checkpoint().await;
+        house.script.seals(false);
+        route(&mut house, some(10, 30)).await;
+        house.checkpoint().await;
+        house.checkpoint().await;
+        let lost = |unsealed| Untaught { set_aside: None, unsealed };
+        assert_eq!(untaught_of(&house, "a"), lost(span(20, 10, 29)), "once, however often");
+        assert_eq!(untaught::all(house.store.as_ref()).unwrap().len(), 1);
+        // Within the run nothing is lost: sealed after all, it has everything.
+        house.script.seals(true);
+        assert_eq!(house.numbers("a").await, (0..30).collect::<Vec<_>>());
+        assert_eq!(untaught_of(&house, "a"), Untaught::default());
+        // With the process it is, and stays said.
+        house.script.seals(false);
+        route(&mut house, some(30, 35)).await;
+        house.checkpoint().await;
+        let mut next = House::over(2, std::sync::Arc::clone(&house.store));
+        house.close();
+        next.router.restore().unwrap();
+        route(&mut next, some(35, 40)).await;
+        assert_eq!(next.numbers("a").await, (0..30).chain(35..40).collect::<Vec<_>>());
+        assert_eq!(untaught_of(&next, "a"), lost(span(5, 30, 34)));
+        next.close();
     });
 }

@@ -2,7 +2,7 @@
 use std::path::Path;
 
 use cosmoguard::ids::AccountId;
-use cosmoguard::store::audit;
+use cosmoguard::store::audit::{self, Stage};
 use cosmoguard::store::layout::DataDir;
 use cosmoguard::time::{DAY_MS, MINUTE_MS, Timestamp};
 
@@ -80,8 +80,24 @@ fn forgetting_asks_refuses_gaps_and_leaves_a_line_in_the_audit_log() {
     let gaps = forget(&[&span[..], &["--logs", "half/logs", "--yes"]].concat());
     assert!(gaps.code == Some(1) && gaps.err.contains("are not in the logs given"), "{}", gaps.err);
     let nobody = forget(&["--principal", "nobody", "--logs", "logs", "--yes"]);
-    assert!(nobody.code == Some(0) && nobody.err.contains("nothing to forget"), "{}", nobody.err);
-    let told = forget(&["--principal", "nobody", "--logs", "logs", "--yes", "--json"]).out;
+    assert!(
+        nobody.code == Some(1) && nobody.err.contains("no principal `nobody`"),
+        "{}",
+        nobody.err
+    );
+    assert!(
+        nobody.err.contains("nearest of ") && nobody.err.contains("known: `"),
+        "{}",
+        nobody.err
+    );
+    let later = ["--from", "2099-01-01", "--until", "2100-01-01"];
+    let nothing = forget(&[&later[..], &["--logs", "logs", "--yes"]].concat());
+    assert!(
+        nothing.code == Some(0) && nothing.err.contains("nothing to forget"),
+        "{}",
+        nothing.err
+    );
+    let told = forget(&[&later[..], &["--logs", "logs", "--yes", "--json"]].concat()).out;
     assert!(told.contains(r#""changed":false"#), "{told}");
     let late =
         forget(&["--from", "2000-01-01", "--until", "2100-01-01", "--logs", "logs", "--yes"]);
@@ -99,8 +115,10 @@ fn forgetting_asks_refuses_gaps_and_leaves_a_line_in_the_audit_log() {
     let said: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert!(said["done"]["left_out"].as_u64().unwrap() > 0, "{said}");
     let entries = audit::read(&DataDir::new(&dir.join("d"))).unwrap();
-    assert_eq!((entries.len(), entries[0].action.as_str()), (1, "model forget"));
-    assert_eq!(entries[0].details["what"]["from"], from.as_str());
+    let stages = [Some(Stage::Begun), Some(Stage::Done)];
+    assert!(entries.iter().map(|e| e.stage).eq(stages), "{entries:?}");
+    assert!(entries.iter().all(|e| e.action == "model forget"), "{entries:?}");
+    assert!(entries.iter().all(|e| e.details["what"]["from"] == from.as_str()), "{entries:?}");
     let changed = checkpoints(&dir.join("d"));
     let name = AccountId::parse(&account).key();
     let differ = before.iter().zip(&changed).filter(|(a, b)| a != b).map(|(a, _)| &a.0);
@@ -121,6 +139,115 @@ fn forgetting_asks_refuses_gaps_and_leaves_a_line_in_the_audit_log() {
     assert!(!later.err.contains("warning"), "{}", later.err);
     let entries = audit::read(&DataDir::new(&dir.join("d"))).unwrap();
     assert!(entries.iter().all(|entry| entry.details["by"].is_string()), "{entries:?}");
+}
+
+/// The log as a process leaves it that is killed after it has noted what it is about to do.
+fn without_its_end(data_dir: &Path) {
+    let log = data_dir.join("audit.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    std::fs::write(log, lines[..lines.len() - 1].concat()).unwrap();
+}
+
+fn last_entry(data_dir: &Path) -> audit::Entry {
+    audit::read(&DataDir::new(data_dir)).unwrap().pop().unwrap()
+}
+
+fn copy(dir: &Path, from: &str, to: &str) {
+    let copied = std::process::Command::new("cp").args(["-r", from, to]).current_dir(dir).status();
+    assert!(copied.unwrap().success());
+}
+
+#[test]
+fn what_is_killed_before_it_is_noted_as_done_is_noted_by_the_next_command() {
+    let dir = logs();
+    let dir = dir.path();
+    let account = past(dir);
+    copy(dir, "d", "untouched");
+    let revert = ["snapshot", "revert", &account, "--to", "x.cgsnap", "--data-dir", "d", "--yes"];
+    let restore = ["snapshot", "restore", "x.cgsnap", "--data-dir", "d", "--yes"];
+    for (args, action) in [(&revert[..], "snapshot revert"), (&restore[..], "snapshot restore")] {
+        std::fs::remove_dir_all(dir.join("d")).unwrap();
+        copy(dir, "untouched", "d");
+        good(dir, args);
+        without_its_end(&dir.join("d"));
+        assert_eq!(last_entry(&dir.join("d")).stage, Some(Stage::Begun));
+        // Killed before: the state of before, and what the restore had written aside.
+        std::fs::remove_dir_all(dir.join("e")).ok();
+        copy(dir, "untouched", "e");
+        std::fs::copy(dir.join("d/audit.jsonl"), dir.join("e/audit.jsonl")).unwrap();
+        if action == "snapshot restore" {
+            copy(dir, "untouched/state", "e/state.restoring");
+        }
+        let cases = [("d", true, "it had taken effect"), ("e", false, "it had changed nothing")];
+        for (data_dir, took_effect, word) in cases {
+            let ran = good(dir, &["model", "list", "--data-dir", data_dir]);
+            assert!(ran.err.contains(word) && ran.err.contains(action), "{}", ran.err);
+            let entry = last_entry(&dir.join(data_dir));
+            assert_eq!(entry.stage, Some(Stage::Interrupted), "{entry:?}");
+            assert_eq!((entry.number, &entry.details["took_effect"]), (2, &took_effect.into()));
+            assert_eq!(entry.action, action);
+            let again = good(dir, &["model", "list", "--data-dir", data_dir]);
+            assert!(!again.err.contains("killed"), "{}", again.err);
+        }
+    }
+}
+
+#[test]
+fn settings_that_differ_from_those_it_was_learnt_with_are_named() {
+    let dir = logs();
+    let dir = dir.path();
+    let account = past(dir);
+    let revert = |more: &[&str]| {
+        let common = ["snapshot", "revert", &account, "--to", "x.cgsnap", "--data-dir", "d"];
+        cli(dir, &[&common[..], &["--yes", "--refeed", "logs"], more].concat())
+    };
+    let late = revert(&["--lateness", "45m"]);
+    assert_eq!(late.code, Some(1), "{}", late.err);
+    let said = "learnt with 15 minutes of lateness, and the model would be built with 45";
+    assert!(late.err.contains(said) && late.err.contains("--lateness 15m"), "{}", late.err);
+    std::fs::write(dir.join("c.toml"), "[profile.location]\nhalf_life_days = 80.0\n").unwrap();
+    let other = revert(&["--config", "c.toml"]);
+    assert!(
+        other.err.contains("warning: profile.location.half_life_days is 80.0 now, and was 90.0"),
+        "{}",
+        other.err
+    );
+    // The flag counts as a setting: a state that was learnt with it is built again with it.
+    good(dir, &["replay", "logs", "--data-dir", "f", "--quiet", "--lateness", "45m"]);
+    good(dir, &["snapshot", "create", "f.cgsnap", "--data-dir", "f"]);
+    let revert = |more: &[&str]| {
+        let common = ["snapshot", "revert", &account, "--to", "f.cgsnap", "--data-dir", "f"];
+        cli(dir, &[&common[..], &["--yes", "--refeed", "logs"], more].concat())
+    };
+    assert!(revert(&[]).err.contains("give --lateness 45m"));
+    let same = revert(&["--lateness", "45m"]);
+    assert!(same.code == Some(0) && same.err.contains("nothing to revert"), "{}", same.err);
+}
+
+#[test]
+fn an_account_that_was_forgotten_wholly_has_no_dates() {
+    let dir = logs();
+    let dir = dir.path();
+    let account = past(dir);
+    let all = ["--from", "2000-01-01", "--until", "2100-01-01", "--logs", "logs", "--yes"];
+    let forget = ["model", "forget", &account, "--data-dir", "d"];
+    let ran = good(dir, &[&forget, &all[..]].concat());
+    assert!(!ran.out.contains("1970") && !ran.err.contains("1970"), "{}{}", ran.out, ran.err);
+    for (args, json) in [
+        (&["model", "list", "--data-dir", "d"][..], false),
+        (&["model", "list", "--data-dir", "d", "--json"], true),
+        (&["model", "show", &account, "--data-dir", "d"], false),
+        (&["model", "show", &account, "--data-dir", "d", "--json"], true),
+        (&["snapshot", "diff", "x.cgsnap", "d", &account], false),
+        (&["snapshot", "diff", "x.cgsnap", "d", &account, "--json"], true),
+        (&["why-not", &account, "--at", "2026-10-03T13:20Z", "--data-dir", "d"], false),
+    ] {
+        let ran = good(dir, args);
+        assert!(!ran.out.contains("1970"), "{args:?}: {}", ran.out);
+        let none = if json { "null" } else { "-" };
+        assert!(ran.out.contains(none), "{args:?}: {}", ran.out);
+    }
 }
 
 #[test]

@@ -57,16 +57,16 @@ fn a_restored_directory_goes_on_as_if_nothing_had_been() {
         assert!(outcome(dir, data) == whole, "{data}");
     }
     let d = dir.join("d");
-    assert_eq!(std::fs::read(d.join("alerts.jsonl.before-1")).unwrap(), whole.1);
+    assert_eq!(std::fs::read(d.join("alerts.before-1.jsonl")).unwrap(), whole.1);
     assert!(d.join("state.before-1").is_dir() && !d.join("restore.json").exists());
     let unasked = cli(dir, &["snapshot", "restore", "x.cgsnap", "--data-dir", "d"]);
     assert!(unasked.code == Some(2) && unasked.err.contains("give --yes"), "{}", unasked.err);
     assert!(outcome(dir, "d") == whole);
     let audit = good(dir, &["snapshot", "restore", "x.cgsnap", "--data-dir", "d", "--yes"]);
-    assert!(audit.err.contains("alerts.jsonl.before-2"), "{}", audit.err);
+    assert!(audit.err.contains("alerts.before-2.jsonl"), "{}", audit.err);
     assert!(!d.join("state.before-2").exists());
     let log = std::fs::read_to_string(d.join("audit.jsonl")).unwrap();
-    assert_eq!(log.matches("snapshot restore").count(), 2, "{log}");
+    assert_eq!(log.matches("\"stage\":\"done\"").count(), 2, "{log}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_broken_snapshot_or_a_busy_directory_changes_nothing() {
     std::fs::create_dir(dir.join("d/audit.jsonl")).unwrap();
     let ran = restore("x.cgsnap");
     assert!(ran.code == Some(1) && ran.err.contains("the audit log"), "{}", ran.err);
-    assert!(!dir.join("d/alerts.jsonl.before-1").exists(), "what cannot be noted is not done");
+    assert!(!dir.join("d/alerts.before-1.jsonl").exists(), "what cannot be noted is not done");
     std::fs::remove_dir(dir.join("d/audit.jsonl")).unwrap();
     let ran = restore("broken.cgsnap");
     assert!(ran.code == Some(1) && ran.err.contains("is damaged in"), "{}", ran.err);

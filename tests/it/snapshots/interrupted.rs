@@ -29,7 +29,7 @@ fn interrupted(dir: &Path, old: &Path, new: &Path, steps: usize) -> PathBuf {
     let renames = [
         ("state", "state.before-1"),
         ("state.restoring", "state"),
-        ("alerts.jsonl", "alerts.jsonl.before-1"),
+        ("alerts.jsonl", "alerts.before-1.jsonl"),
         ("alerts.jsonl.restoring", "alerts.jsonl"),
     ];
     for (from, to) in &renames[..steps] {
@@ -64,7 +64,7 @@ fn after_the_new_state_is_whole_it_is_finished_by_the_next_command() {
             fs::read(d.join("alerts.jsonl")).unwrap(),
             fs::read(new.join("alerts.jsonl")).unwrap()
         );
-        assert_eq!(fs::read_to_string(d.join("alerts.jsonl.before-1")).unwrap(), "{\"old\":1}\n");
+        assert_eq!(fs::read_to_string(d.join("alerts.before-1.jsonl")).unwrap(), "{\"old\":1}\n");
         let left: Vec<_> = fs::read_dir(&d).unwrap().map(|e| e.unwrap().file_name()).collect();
         // State, alerts, the old alerts, and the lock of the directory.
         assert_eq!(left.len(), 4, "{left:?}");
