@@ -199,7 +199,7 @@ fn sled_alone(dir: &Path, accounts: usize, templates: &Templates) -> [f64; 2] {
     let config = sled::Config::default()
         .path(dir)
         .cache_capacity(32 << 20)
-        .segment_size(2 << 20)
+        .segment_size(1 << 20)
         .flush_every_ms(None)
         .mode(sled::Mode::LowSpace);
     let db = config.open().expect("sled opens");

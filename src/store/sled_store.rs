@@ -16,7 +16,7 @@ use super::{StateStore, StoreError, Visit, WriteBatch, keys, lock, quiet};
 const CACHE_BYTES: u64 = 32 << 20;
 /// A page above a quarter of this goes into a file of its own, of which the engine's cache counts
 /// but the name. Sixteen models, which make a page, are to stay below.
-const SEGMENT_BYTES: usize = 2 << 20;
+const SEGMENT_BYTES: usize = 1 << 20;
 /// The cache is in 256 shards; each looks whether it is full at every 64th access, whatever was read
 /// meanwhile. One access for each so many bytes lets it look before its share is read over.
 const BYTES_PER_ACCESS: usize = (CACHE_BYTES / 256 / 64) as usize;

@@ -29,7 +29,7 @@ static PARTS: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
 });
 
 /// What lies in an envelope.
-fn payload(sealed: &[u8]) -> Vec<u8> {
+fn opened(sealed: &[u8]) -> Vec<u8> {
     envelope::open(sealed, run::PART_BYTES_MAX).unwrap().1.into_owned()
 }
 
@@ -111,8 +111,8 @@ proptest! {
         which in any::<prop::sample::Index>(),
         damages in prop::collection::vec(damage(), 1..5),
     ) {
-        let (key, good) = which.get(&PARTS);
-        let mut payload = payload(good);
+        let (key, good) = which.get(PARTS.as_slice());
+        let mut payload = opened(good);
         for damage in &damages {
             if !payload.is_empty() {
                 payload = damaged(&payload, damage);
@@ -128,7 +128,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         damages in prop::collection::vec(damage(), 1..5),
     ) {
-        let mut payload = payload(which.get(&GOOD));
+        let mut payload = opened(which.get(GOOD.as_slice()));
         for damage in &damages {
             if !payload.is_empty() {
                 payload = damaged(&payload, damage);
