@@ -38,7 +38,7 @@ use memchr::memmem;
 
 /// Accounts of the simulated fleet.
 const TEMPLATES: usize = 24;
-/// Accounts in one batch: some 8 MB.
+/// Accounts in one batch: some 6 MB.
 const BATCH: usize = 256;
 /// Times that a fleet is written over.
 const REWRITES: usize = 2;
@@ -155,7 +155,10 @@ impl Templates {
             let day = |key: &[u8]| i64::from_be_bytes(*key.last_chunk().expect("eight bytes"));
             Template {
                 name: id.name().to_owned(),
-                payload: sealed[envelope::HEADER_BYTES..].to_vec(),
+                payload: envelope::open(&sealed, account::CHECKPOINT_BYTES_MAX)
+                    .expect("it was sealed")
+                    .1
+                    .into_owned(),
                 rings: rings.map(|(key, ring)| (day(&key), ring)).collect(),
             }
         };
@@ -196,6 +199,7 @@ fn sled_alone(dir: &Path, accounts: usize, templates: &Templates) -> [f64; 2] {
     let config = sled::Config::default()
         .path(dir)
         .cache_capacity(32 << 20)
+        .segment_size(1 << 20)
         .flush_every_ms(None)
         .mode(sled::Mode::LowSpace);
     let db = config.open().expect("sled opens");

@@ -229,7 +229,11 @@ fn accounts(archive: &mut Archive, profile: &Profile, json: bool) -> anyhow::Res
 }
 
 fn verify(args: &SnapshotVerify) -> anyhow::Result<Exit> {
-    let verified = snapshot::verify(&args.file)?;
+    let verified = snapshot::verify(&args.file).inspect_err(|e| {
+        if args.json {
+            out(&json!({"file": args.file, "error": e.to_string()}).to_string());
+        }
+    })?;
     if args.json {
         let (m, bytes, entries) = (&verified.manifest, verified.bytes, verified.entries);
         out(&json!({"file": args.file, "bytes": bytes, "entries": entries, "manifest": m})

@@ -53,8 +53,13 @@ impl Archive {
     /// Opens the file and reads its manifest.
     ///
     /// # Errors
-    /// The file cannot be read, is none of ours, is cut off, or is of a newer program.
+    /// The file cannot be read, is no regular file or none of ours, is cut off, or is of a newer program.
     pub fn open(path: &Path) -> Result<Archive, SnapshotError> {
+        // A pipe would be waited for.
+        let kind = std::fs::metadata(path).map_err(SnapshotError::io(path, "read"))?;
+        if !kind.is_file() {
+            return Err(SnapshotError::NotAFile(path.to_owned()));
+        }
         let mut window =
             File::open(path).and_then(Window::new).map_err(SnapshotError::io(path, "read"))?;
         let mut magic = Vec::new();

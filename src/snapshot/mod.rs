@@ -1,6 +1,6 @@
 //! A learned fleet as one portable file: written, read, verified, restored, compared.
 //!
-//! A snapshot is a zip of zstd entries, so that ordinary tools list it: `manifest.json` first, then
+//! A snapshot is a zip, so that ordinary tools list it: `manifest.json` first, then
 //! the run's own state (`run/…`), the sealed model of each account (`accounts/CLOUD/NAME.state`),
 //! its display rings (`.rings` beside it), the alert lines (`alerts.jsonl`), and last `SHA256SUMS`
 //! over all of these. One account is read without the rest; nothing here holds a whole fleet in
@@ -75,6 +75,9 @@ pub enum SnapshotError {
     /// Something else.
     #[error("`{0}` is not a snapshot of cosmoguard; `cosmoguard snapshot create` makes one")]
     NotASnapshot(PathBuf),
+    /// A folder, a pipe or a device.
+    #[error("`{0}` is not a regular file; name the snapshot itself, or copy it into a file first")]
+    NotAFile(PathBuf),
     /// A snapshot without its end.
     #[error("`{0}` is cut off: its end is missing; copy it again from where it came")]
     CutOff(PathBuf),

@@ -1,5 +1,6 @@
-//! Writing a snapshot: the store is read once for counts and once for contents, entries are packed
-//! on several threads and written in the order of the store's keys.
+//! Writing a snapshot: the store is read once, entries are summed up on several threads and written
+//! in the order of the store's keys. Models and the run's parts are packed in their envelopes, so
+//! their entries are stored as they are; alert lines and checksums are packed by the zip.
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,11 +13,12 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::manifest::{EventTime, Manifest};
 use super::{About, SnapshotError, files, frames, names, pool};
+use crate::store::census::Group;
 use crate::store::schema::run;
 use crate::store::{StateStore, StoreError, envelope, keys};
 use crate::time::Timestamp;
 
-/// zstd's fastest level: models shrink to half and the disk is not waited for.
+/// zstd's fastest level.
 const LEVEL: i64 = 1;
 /// An entry of the run's state is closed when it is this long, so that none has to fit into memory.
 const RUN_BYTES: usize = 8 << 20;
@@ -37,8 +39,7 @@ pub fn create(
     observer: &mut dyn FnMut(u64),
 ) -> Result<Manifest, SnapshotError> {
     let contents = Contents { store, staged: staged(store)? };
-    let manifest =
-        Manifest::new(about, event_time(store)?, contents.accounts()?, count(store, keys::ALERT)?);
+    let manifest = Manifest::new(about, event_time(store)?, contents.accounts()?, alerts(store)?);
     let written = files::beside(out)?;
     let mut sheet = Sheet::new(out, written.as_file());
     let first = serde_json::to_vec_pretty(&manifest)
@@ -64,9 +65,12 @@ pub fn hex(digest: &[u8]) -> String {
     })
 }
 
-fn count(store: &dyn StateStore, prefix: &[u8]) -> Result<u64, StoreError> {
+fn alerts(store: &dyn StateStore) -> Result<u64, StoreError> {
+    if let Some(known) = store.entries(Group::Alerts) {
+        return Ok(known);
+    }
     let mut count = 0;
-    store.scan(prefix, &mut |_, _| {
+    store.scan(keys::ALERT, &mut |_, _| {
         count += 1;
         true
     })?;
@@ -117,7 +121,12 @@ struct Packed {
 fn pack(plain: Plain) -> Packed {
     let Plain { name, bytes } = plain;
     let sum = hex(&Sha256::digest(&bytes));
-    Packed { file: PreparedZipFile::from_data(&name, options(), &bytes), name, sum }
+    Packed { file: PreparedZipFile::from_data(&name, stored(), &bytes), name, sum }
+}
+
+/// As it is.
+fn stored() -> SimpleFileOptions {
+    options().compression_method(CompressionMethod::Stored).compression_level(None)
 }
 
 fn options() -> SimpleFileOptions {
@@ -139,6 +148,14 @@ struct Contents<'a> {
 impl Contents<'_> {
     /// How many accounts there are.
     fn accounts(&self) -> Result<u64, StoreError> {
+        let mut any_staged = false;
+        self.store.scan(keys::STAGED, &mut |_, _| {
+            any_staged = true;
+            false
+        })?;
+        if let Some(known) = self.store.entries(Group::Accounts).filter(|_| !any_staged) {
+            return Ok(known);
+        }
         let mut settled = 0;
         self.store.scan(keys::ACCOUNT, &mut |key, _| {
             settled += u64::from(!self.is_staged(key));

@@ -68,7 +68,7 @@ pub fn encode_newest<T: History>(value: &T, limit: usize) -> Result<Vec<u8>, Env
 /// See [`EnvelopeError`].
 pub fn decode_any<T: History>(bytes: &[u8], limit: usize) -> Result<T, EnvelopeError> {
     let (version, bytes) = envelope::open_up_to(bytes, limit, T::VERSION)?;
-    let payload = Payload { bytes, limit };
+    let payload = Payload { bytes: &bytes, limit };
     if version == T::VERSION { payload.read() } else { T::from_older(version, payload) }
 }
 
@@ -78,7 +78,7 @@ pub fn decode_any<T: History>(bytes: &[u8], limit: usize) -> Result<T, EnvelopeE
 /// See [`EnvelopeError`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, EnvelopeError> {
     let (_, payload) = envelope::open(bytes, limit)?;
-    options(limit).deserialize(payload).map_err(|e| EnvelopeError::Payload(e.to_string()))
+    options(limit).deserialize(&payload).map_err(|e| EnvelopeError::Payload(e.to_string()))
 }
 
 #[cfg(test)]

@@ -147,6 +147,10 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// The engine failed.
     fn scan(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError>;
+    /// How many entries of a group there are, where that is known without a scan.
+    fn entries(&self, _group: census::Group) -> Option<u64> {
+        None
+    }
     /// Makes everything written durable.
     ///
     /// # Errors

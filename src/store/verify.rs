@@ -54,12 +54,12 @@ pub fn examine(store: &dyn StateStore, depth: Depth) -> Result<Examined, StoreEr
 fn check(key: &[u8], value: &[u8], depth: Depth) -> Result<(), EnvelopeError> {
     match Group::of(key) {
         Group::Accounts if depth == Depth::Decoded => account::open(value).map(|_| ()),
-        Group::Accounts => envelope::open(value, account::CHECKPOINT_BYTES_MAX).map(|_| ()),
+        Group::Accounts => envelope::check(value, account::CHECKPOINT_BYTES_MAX),
         // Neither lines nor rings have an envelope; the census knows their checksums.
         Group::Alerts | Group::Display => Ok(()),
         Group::Evidence => evidence::open(value).map(|_| ()),
         Group::Run if value.starts_with(&envelope::MAGIC) || is_sealed(key) => {
-            envelope::open(value, run::PART_BYTES_MAX).map(|_| ())
+            envelope::check(value, run::PART_BYTES_MAX)
         }
         Group::Run => Ok(()),
     }

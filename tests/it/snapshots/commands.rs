@@ -36,6 +36,27 @@ fn outcome(dir: &Path, data: &str) -> (Entries, Vec<u8>) {
 }
 
 #[test]
+fn what_is_no_file_is_refused_at_once_and_in_json_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Nobody writes into it: to open it would be to wait.
+    let made = std::process::Command::new("mkfifo").arg(dir.join("pipe")).status().unwrap();
+    assert!(made.success());
+    std::fs::create_dir(dir.join("folder")).unwrap();
+    for (name, words) in
+        [("pipe", "regular file"), ("folder", "regular file"), ("missing", "cannot be read")]
+    {
+        let plain = cli(dir, &["snapshot", "verify", name]);
+        assert!(plain.code != Some(0) && plain.out.is_empty(), "{name}");
+        assert!(plain.err.contains(words), "{name}: {}", plain.err);
+        let ran = cli(dir, &["snapshot", "verify", "--json", name]);
+        let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!((ran.code, &told["file"]), (plain.code, &name.into()));
+        assert!(told["error"].as_str().unwrap().contains(words), "{told}");
+    }
+}
+
+#[test]
 fn a_restored_directory_goes_on_as_if_nothing_had_been() {
     let dir = logs();
     let dir = dir.path();
