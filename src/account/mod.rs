@@ -7,4 +7,5 @@ pub mod logic;
 pub mod message;
 pub mod model;
 mod queries;
+pub mod shapes;
 pub mod view;

@@ -23,7 +23,7 @@ impl AccountModel {
             return;
         }
         let mut shapes = self.shapes.take().unwrap_or_default();
-        let observations = shapes.assess(minute, cell, &cx.profile.queries);
+        let observations = shapes.assess(minute, cell, false, &cx.profile.queries);
         let odd = self.judge_queries(&observations, cx, out);
         let judged: Vec<_> = observations.iter().zip(odd).collect();
         shapes.learn(minute, cell, &judged, &cx.profile.queries);
@@ -43,7 +43,7 @@ impl AccountModel {
             return;
         }
         let mut shapes = self.shapes.take().unwrap_or_default();
-        let observations = shapes.assess_late(minute, cell, &cx.profile.queries);
+        let observations = shapes.assess(minute, cell, true, &cx.profile.queries);
         self.finish_queries(&mut shapes, minute, &observations, cx, out);
         self.shapes = Some(shapes);
     }

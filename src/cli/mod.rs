@@ -17,6 +17,7 @@ mod rebuild;
 mod recovery;
 mod replay;
 mod scheduled;
+mod shapes;
 mod signals;
 mod simulate;
 mod snapshot;

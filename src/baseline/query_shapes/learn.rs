@@ -110,7 +110,7 @@ impl QueryShapes {
         if answer.succeeded {
             shape.add_bytes(answer.bytes);
         }
-        if let Some(code) = caller.map(principal_code) {
+        if let Some(code) = caller.map(|c| principal_code(&c.credential)) {
             shape.add_principal(code);
         }
     }
@@ -182,7 +182,7 @@ impl QueryShapes {
         self.shapes.reserve_exact(1);
         self.shapes.insert(position, shape);
         self.arrivals.add(at, 1.0, profile.half_life_days);
-        self.keep_tokens(key, &row.read);
+        self.keep_tokens(key, &row.read, &row.container);
         if let Some(answer) = &observation.joined.answer {
             self.teach_answer(key, answer, observation.joined.caller.as_ref().map(|(k, _)| k));
         }
@@ -202,28 +202,44 @@ impl QueryShapes {
     }
 
     /// Keeps the tokens of a shape, while they are among those of the shapes used most.
-    fn keep_tokens(&mut self, key: u64, read: &QueryRead) {
+    fn keep_tokens(&mut self, key: u64, read: &QueryRead, container: &str) {
         if read.tokens.is_empty() {
             return;
         }
         let Err(position) = self.tokens.binary_search_by_key(&key, |t| t.key) else { return };
         self.tokens.reserve_exact(1);
-        let kept = KeptTokens { key, language: read.language, tokens: Arc::clone(&read.tokens) };
+        let kept = KeptTokens {
+            key,
+            language: read.language,
+            tokens: Arc::clone(&read.tokens),
+            text: shown::text(container, &read.template),
+        };
         self.tokens.insert(position, kept);
         while self.tokens.len() > TOKENS_KEPT_MAX || self.all_token_bytes() > TOKEN_BYTES_MAX {
-            let weight =
-                |t: &KeptTokens| self.position(t.key).map_or(0.0, |at| self.shapes[at].weight);
-            let lightest =
-                self.tokens.iter().enumerate().min_by(|(_, a), (_, b)| {
-                    weight(a).total_cmp(&weight(b)).then(a.key.cmp(&b.key))
-                });
-            let Some((lightest, _)) = lightest else { break };
+            let Some(lightest) = self.lightest(|_| true) else { break };
             self.tokens.remove(lightest);
         }
+        while self.all_token_bytes() + self.all_text_bytes() > TOKEN_AND_TEXT_BYTES_MAX {
+            let Some(lightest) = self.lightest(|t| !t.text.is_empty()) else { break };
+            self.tokens[lightest].text = Box::default();
+        }
+    }
+
+    /// Of the tokens kept that `which` holds for, those of the shape used least.
+    fn lightest(&self, which: impl Fn(&KeptTokens) -> bool) -> Option<usize> {
+        let weight = |t: &KeptTokens| self.position(t.key).map_or(0.0, |at| self.shapes[at].weight);
+        let kept = self.tokens.iter().enumerate().filter(|(_, t)| which(t));
+        let lightest =
+            kept.min_by(|(_, a), (_, b)| weight(a).total_cmp(&weight(b)).then(a.key.cmp(&b.key)));
+        lightest.map(|(at, _)| at)
     }
 
     fn all_token_bytes(&self) -> usize {
         self.tokens.iter().map(|t| token_bytes(&t.tokens)).sum()
+    }
+
+    fn all_text_bytes(&self) -> usize {
+        self.tokens.iter().map(|t| t.text.len()).sum()
     }
 }
 
