@@ -8,4 +8,5 @@ pub mod message;
 pub mod model;
 mod queries;
 pub mod shapes;
+pub mod verdict;
 pub mod view;

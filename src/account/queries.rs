@@ -81,6 +81,8 @@ impl AccountModel {
         let mut odd = Vec::with_capacity(observations.len());
         for observation in observations {
             let oddity = injection::oddity(observation, profile);
+            let signs = oddity.marked.iter().fold(0, |bits, m| bits | m.sign.bit());
+            self.hour_queries.add(true, 1, 0, signs);
             self.note_surprise(SurpriseLane::Query, oddity.p);
             let finding = injection::judge(
                 observation,
@@ -92,7 +94,8 @@ impl AccountModel {
                     profile,
                 },
             );
-            let raised = finding.is_some_and(|finding| self.raise(finding, cx, out));
+            let raised =
+                finding.is_some_and(|finding| self.raise(SurpriseLane::Query, finding, cx, out));
             odd.push(raised || oddity.p < profile.quarantine_p);
         }
         odd
@@ -108,6 +111,9 @@ impl AccountModel {
     ) {
         let profile = &cx.profile.queries;
         let now = Timestamp::of_minute(minute);
+        if let Some(queries) = cell.queries.as_deref() {
+            self.hour_queries.add(queries.texts > 0, 0, queries.malformed, 0);
+        }
         let maturity = self.errors.maturity(now, profile);
         let bursts = self.errors.assess(minute, cell, maturity, &profile.burst);
         for mut burst in bursts {
@@ -123,7 +129,7 @@ impl AccountModel {
             );
             if let Some(finding) = finding {
                 self.note_surprise(SurpriseLane::Fuzzing, finding.test.p);
-                self.raise(finding, cx, out);
+                self.raise(SurpriseLane::Fuzzing, finding, cx, out);
             }
         }
     }

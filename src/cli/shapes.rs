@@ -80,7 +80,7 @@ fn lines(shapes: &[QueryShape]) -> Vec<String> {
         lines.push(row.clone());
         let query = shape.container.as_ref().zip(shape.template.as_ref());
         let query = query.map(|(container, template)| format!("{container}: {template}"));
-        lines.extend(wrapped(&query.unwrap_or_else(|| ONLY_HASH.to_owned())));
+        lines.extend(template_lines(&query.unwrap_or_else(|| ONLY_HASH.to_owned())));
     }
     lines
 }
@@ -107,26 +107,39 @@ fn short(principal: &str) -> String {
 /// Lines of a query that a table names by its hash.
 pub fn template(hash: &str, query: Option<&String>) -> Vec<String> {
     let mut lines = vec![format!("  {hash}")];
-    lines.extend(wrapped(query.map_or(ONLY_HASH, String::as_str)));
+    lines.extend(template_lines(query.map_or(ONLY_HASH, String::as_str)));
     lines
 }
 
-fn wrapped(text: &str) -> Vec<String> {
-    let indent = " ".repeat(INDENT);
+/// `text` in lines of at most [`COLUMNS`], of which the first [`TEMPLATE_LINES`].
+fn template_lines(text: &str) -> Vec<String> {
+    let mut lines = wrapped(text, INDENT);
+    if lines.len() > TEMPLATE_LINES {
+        lines.truncate(TEMPLATE_LINES);
+        if let Some(last) = lines.last_mut() {
+            while last.chars().count() >= COLUMNS {
+                last.pop();
+            }
+            last.push('…');
+        }
+    }
+    lines
+}
+
+/// `text`, indented, in lines of at most [`COLUMNS`], shown harmlessly.
+pub fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    let room = COLUMNS - indent;
+    let indent = " ".repeat(indent);
     let text = visible(text);
     let chars: Vec<char> = text.chars().collect();
     let mut rest = chars.as_slice();
     let mut lines = Vec::new();
-    while !rest.is_empty() && lines.len() < TEMPLATE_LINES {
-        let room = COLUMNS - INDENT;
+    while !rest.is_empty() {
         let blank = rest.iter().take(room + 1).rposition(|c| *c == ' ');
         let end = if rest.len() <= room { rest.len() } else { blank.unwrap_or(room).max(1) };
         let (line, behind) = rest.split_at(end);
         lines.push(format!("{indent}{}", line.iter().collect::<String>()));
         rest = behind.strip_prefix(&[' ']).unwrap_or(behind);
-    }
-    if let Some(last) = lines.last_mut().filter(|_| !rest.is_empty()) {
-        last.push('…');
     }
     lines
 }

@@ -103,6 +103,8 @@ mod tests {
                 quantiles: [1e5, 1e6, 1e7],
                 low_from: 1e8,
                 surprise,
+                nearest: Default::default(),
+                queries: Default::default(),
             };
             writer.take(vec![(id.clone(), record)]);
             if hour % 7 == 0 {
