@@ -3,7 +3,7 @@ use super::message::{Context, Outcome, SurpriseLane};
 use super::model::AccountModel;
 use crate::baseline::cell::Cell;
 use crate::baseline::query_shapes::{QueryObservation, QueryShapes};
-use crate::detect::{fuzzing, injection};
+use crate::detect::{QueryContext, fuzzing, injection};
 use crate::time::Timestamp;
 
 impl AccountModel {
@@ -84,21 +84,16 @@ impl AccountModel {
             let signs = oddity.marked.iter().fold(0, |bits, m| bits | m.sign.bit());
             self.hour_queries.add(true, 1, 0, signs);
             self.note_surprise(SurpriseLane::Query, oddity.p);
-            let finding = injection::judge(
-                observation,
-                &oddity,
-                &injection::InjectionContext {
-                    account: &self.id,
-                    resource_id: self.resource_id.as_ref(),
-                    intel: &cx.intel,
-                    profile,
-                },
-            );
+            let finding = injection::judge(observation, &oddity, &self.query_context(cx));
             let raised =
                 finding.is_some_and(|finding| self.raise(SurpriseLane::Query, finding, cx, out));
             odd.push(raised || oddity.p < profile.quarantine_p);
         }
         odd
+    }
+
+    fn query_context<'a>(&'a self, cx: &'a Context) -> QueryContext<'a> {
+        QueryContext { account: &self.id, resource_id: self.resource_id.as_ref(), intel: &cx.intel }
     }
 
     fn judge_bursts(
@@ -118,15 +113,7 @@ impl AccountModel {
         let bursts = self.errors.assess(minute, cell, maturity, &profile.burst);
         for mut burst in bursts {
             burst.late = late;
-            let finding = fuzzing::judge(
-                &burst,
-                &fuzzing::FuzzingContext {
-                    account: &self.id,
-                    resource_id: self.resource_id.as_ref(),
-                    intel: &cx.intel,
-                    profile: &profile.burst,
-                },
-            );
+            let finding = fuzzing::judge(&burst, &profile.burst, &self.query_context(cx));
             if let Some(finding) = finding {
                 self.note_surprise(SurpriseLane::Fuzzing, finding.test.p);
                 self.raise(SurpriseLane::Fuzzing, finding, cx, out);
