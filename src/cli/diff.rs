@@ -220,7 +220,8 @@ fn sets(table: &mut Table, before: &Knowledge, after: &Knowledge, diff: &Diff) {
 }
 
 fn word(sign: &str, facet: &str, name: &str, item: &Item) -> String {
-    let mut word = format!("{sign} {}", visible(name));
+    let short = if facet == QUERY { short(name) } else { visible(name) };
+    let mut word = format!("{sign} {short}");
     if !item.first.is_empty() {
         word += &format!(", first {}", item.first);
     }
@@ -251,12 +252,17 @@ fn by_how_much(factors: &[Option<f64>; 3]) -> String {
     format!("5 % {low}, median {median}, 95 % {high}")
 }
 
+/// A query's hash in a row: the list below the table has all of it.
+fn short(hash: &str) -> String {
+    hash.chars().take(8).collect()
+}
+
 /// What queries return, where that moved.
 fn answers(table: &mut Table, diff: &Diff) {
     for change in &diff.changes {
         let Change::Answer { name, before, after, factors, .. } = change else { continue };
         let range = |[low, _, high]: &[f64; 3]| words::byte_range(*low, *high);
-        let facet = format!("answer of {}", name.chars().take(8).collect::<String>());
+        let facet = format!("answer of {}", short(name));
         table.row(vec![facet, range(before), range(after), by_how_much(factors)]);
     }
 }

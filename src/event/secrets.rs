@@ -63,7 +63,7 @@ pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
 /// be a value.
 fn holds_secret(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    let value = word.contains(['=', ':']) && !word.ends_with(['=', ':']);
+    let value = word.find(['=', ':']).is_some_and(|at| at + 1 < word.len());
     let named = value && SECRET_WORDS.iter().any(|secret| lower.contains(secret));
     let blank = SECRET_WORDS.iter().all(|secret| !lower.contains(secret));
     named
