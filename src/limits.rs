@@ -107,9 +107,9 @@ pub const LATENESS_MINUTES: i64 = 15;
 /// | places | 40 areas, 64 networks, 64 combinations, … | 18,960 |
 /// | principals | 11, and a newcomer | 17,760 |
 /// | listed addresses, tempo, recent kinds | | 6,016 |
-/// | shapes of queries | 512, tokens of 128 of them, what one cell leaves for the next | 60,240 |
+/// | shapes of queries | 512, tokens and templates of 128 of them, what one cell leaves for the next | 63,312 |
 /// | queries of open cells | 9 × (4 odd ones, 48 known ones, 64 answers, 4 failures) | 130,608 |
-/// | together | of 327,680 | 322,316 |
+/// | together | of 327,680 | 325,388 |
 ///
 /// The last two are there only where texts of queries are logged; without them a model has at most
 /// 131,300 bytes.

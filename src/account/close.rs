@@ -6,6 +6,7 @@ use super::message::{
     Context, Graded, HourRecord, Outcome, SURPRISE_LANES, SurpriseLane, surprise_code,
 };
 use super::model::AccountModel;
+use super::verdict::Nearest;
 use crate::baseline::cell::Cell;
 use crate::baseline::egress::EgressObservation;
 use crate::baseline::listed::ListedUse;
@@ -15,7 +16,7 @@ use crate::baseline::prior::{Contribution, Priors};
 use crate::detect::geo::GeoContext;
 use crate::detect::listed::ListedContext;
 use crate::detect::{AlertKind, Finding, egress, geo, key_principal, suspicious_ip, tor};
-use crate::severity;
+use crate::severity::{self, Judgement};
 use crate::time::{DAY_MS, Timestamp};
 
 /// Egress tests by lane, in the order of the tests: T 1/6/24 h, Q, LO 1/6/24 h, N 1 h/24 h/7 d.
@@ -131,7 +132,7 @@ impl AccountModel {
                 SurpriseLane::Listed
             };
             self.note_surprise(lane, finding.test.p);
-            self.raise(finding, cx, out);
+            self.raise(lane, finding, cx, out);
         }
     }
 
@@ -165,7 +166,7 @@ impl AccountModel {
             self.note_surprise(SurpriseLane::Place, observation.p);
         }
         for finding in findings {
-            self.raise(finding, cx, out);
+            self.raise(SurpriseLane::Place, finding, cx, out);
         }
         observations
     }
@@ -177,7 +178,7 @@ impl AccountModel {
         let keys = &cx.profile.keys;
         for finding in key_principal::judge(observations, &self.id, self.resource_id.as_ref(), keys)
         {
-            self.raise(finding, cx, out);
+            self.raise(SurpriseLane::KeyPrincipal, finding, cx, out);
         }
     }
 
@@ -212,7 +213,11 @@ impl AccountModel {
         cx: &Context,
         out: &mut Outcome,
     ) {
-        if self.raise(finding, cx, out) {
+        // A finding speaks for all tests of its moment: it stands with the rarest.
+        let tests = EGRESS_LANES.into_iter().zip(&observation.tests);
+        let rarest = tests.min_by(|(_, a), (_, b)| a.p.total_cmp(&b.p));
+        let lane = rarest.map_or(SurpriseLane::EgressHour, |(lane, _)| lane);
+        if self.raise(lane, finding, cx, out) {
             self.egress.alerted(end, Some(observation), &cx.profile.egress);
         }
     }
@@ -233,6 +238,8 @@ impl AccountModel {
             quantiles: [q05, q50, q95],
             low_from: band.thresholds[0],
             surprise: self.hour_surprise,
+            nearest: std::mem::take(&mut self.hour_nearest),
+            queries: std::mem::take(&mut self.hour_queries),
         });
         self.hour_requests = 0;
         self.hour_surprise = [0; SURPRISE_LANES];
@@ -267,12 +274,21 @@ impl AccountModel {
     }
 
     /// Grades a finding; if it is worth an alert, numbers it, tells the others, and passes it on.
-    pub(super) fn raise(&mut self, mut finding: Finding, cx: &Context, out: &mut Outcome) -> bool {
+    pub(super) fn raise(
+        &mut self,
+        lane: SurpriseLane,
+        mut finding: Finding,
+        cx: &Context,
+        out: &mut Outcome,
+    ) -> bool {
         let day_ago = finding.decided.plus_ms(-DAY_MS);
         self.recent.retain(|(_, at)| *at >= day_ago);
         finding.companions =
             self.recent.iter().filter(|(kind, _)| *kind != finding.kind).copied().collect();
-        let Some(grade) = severity::grade(&finding, &cx.profile.severity) else { return false };
+        let judgement = severity::judge(&finding, &cx.profile.severity);
+        let nearest = &mut self.hour_nearest[lane as usize];
+        *nearest = (*nearest).max(Nearest::of(&judgement, severity::nominal_per_day(&finding)));
+        let Judgement::Raised(grade) = judgement else { return false };
         let (kind, at) = (finding.kind, finding.decided);
         if let Some((_, known)) = self.recent.iter_mut().find(|(known, _)| *known == kind) {
             *known = (*known).max(at);

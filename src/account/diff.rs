@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::model::AccountModel;
+use super::shapes::QueryShape;
 use crate::baseline::location::SeenSet;
 use crate::baseline::prior::Priors;
 use crate::detect::AlertKind;
@@ -15,12 +16,16 @@ use crate::time::Timestamp;
 
 /// Quantiles that moved by less than this factor are taken as the same.
 pub const MOVED_FACTOR: f64 = 1.05;
+/// The same of what one query returns, which wanders more than an account's volume.
+pub const ANSWER_MOVED_FACTOR: f64 = 1.25;
+/// The facet of queries.
+pub const QUERY: &str = "query";
 /// Days of the week from Thursday on, which the epoch began with.
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY_HOURS: i64 = 24;
 
 /// Something known: what to say of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Item {
     /// First and last day (or moment) it was seen; empty where that is not kept.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -28,9 +33,24 @@ pub struct Item {
     /// See `first`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last: String,
-    /// Its share of the days, 0 to 1, where that is kept.
+    /// Its share of the days, of a query of the runs, 0 to 1, where that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
+    /// Of a query, its container and template, where these are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+}
+
+impl Item {
+    fn of(shape: &QueryShape) -> Item {
+        let query = shape.container.as_ref().zip(shape.template.as_ref());
+        Item {
+            first: shape.first_seen.clone(),
+            last: shape.last_seen.clone(),
+            share: Some(shape.share),
+            template: query.map(|(container, template)| format!("{container}: {template}")),
+        }
+    }
 }
 
 /// What a model knows.
@@ -42,6 +62,10 @@ pub struct Knowledge {
     pub records: u64,
     /// Named things by facet, facets in the order of print.
     pub sets: Vec<(&'static str, BTreeMap<String, Item>)>,
+    /// What queries return, by the name they have in `sets`.
+    pub answers: BTreeMap<String, [f64; 3]>,
+    /// New queries expected a day; `None` without query text.
+    pub new_queries_per_day: Option<f64>,
     /// 5th, 50th and 95th percentile of figures, bytes.
     pub quantiles: Vec<(String, Option<[f64; 3]>)>,
     /// How far each facet can be trusted.
@@ -60,10 +84,12 @@ impl AccountModel {
         let principals = self.principals.principals().iter().map(|p| {
             let name = if p.name.is_empty() { p.principal.to_string() } else { p.name.to_string() };
             let (first, last) = (p.first_seen.minutes_text(), p.last_seen.minutes_text());
-            (name, Item { first, last, share: None })
+            (name, Item { first, last, share: None, template: None })
         });
-        let nothing = || Item { first: String::new(), last: String::new(), share: None };
-        let categories = self.categories().map(|c| (c.as_str().to_owned(), nothing()));
+        let categories = self.categories().map(|c| (c.as_str().to_owned(), Item::default()));
+        let queries = self.queries(profile);
+        let shapes = queries.iter().flat_map(|q| &q.shapes);
+        let answers = shapes.clone().filter_map(|s| Some((s.shape.clone(), s.response?)));
         Knowledge {
             at: self.newest(),
             records: self.records,
@@ -74,7 +100,10 @@ impl AccountModel {
                 ("caller", combinations),
                 ("principal", principals.collect()),
                 ("category", categories.collect()),
+                (QUERY, shapes.map(|s| (s.shape.clone(), Item::of(s))).collect()),
             ],
+            answers: answers.collect(),
+            new_queries_per_day: queries.as_ref().map(|q| q.new_per_day),
             quantiles: self.quantiles(profile, priors),
             states: self.maturities(profile).map(|(facet, m)| (facet, m.state.as_str())).to_vec(),
         }
@@ -116,8 +145,12 @@ fn named<K: Ord + Clone, const MAX: usize>(
     let mut items = BTreeMap::new();
     for (key, share) in set.shares(now, half_life_days, MAX) {
         let Some(seen) = set.get(key) else { continue };
-        let item =
-            Item { first: day(seen.first_day), last: day(seen.last_day), share: Some(share) };
+        let item = Item {
+            first: day(seen.first_day),
+            last: day(seen.last_day),
+            share: Some(share),
+            template: None,
+        };
         items.insert(name(key), item);
     }
     items
@@ -157,6 +190,20 @@ pub enum Change {
         after: Option<[f64; 3]>,
         /// After divided by before, each; `None` where before is nothing.
         factors: Option<[Option<f64>; 3]>,
+    },
+    /// What a query returns moved.
+    Answer {
+        /// The query.
+        name: String,
+        /// Its container and template, where these are kept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        template: Option<String>,
+        /// 5th, 50th and 95th percentile before, bytes.
+        before: [f64; 3],
+        /// The same after.
+        after: [f64; 3],
+        /// After divided by before, each; `None` where before is nothing.
+        factors: [Option<f64>; 3],
     },
     /// Trust in a facet changed.
     State {
@@ -215,6 +262,7 @@ impl Diff {
                 changes.push(Change::Moved { name: name.clone(), before, after, factors });
             }
         }
+        changes.extend(answers(before, after));
         for ((facet, before), (_, after)) in before.states.iter().zip(&after.states) {
             if before != after {
                 changes.push(Change::State { facet, before, after });
@@ -241,7 +289,7 @@ impl Diff {
             *match change {
                 Change::New { .. } => &mut counts.new,
                 Change::Gone { .. } => &mut counts.gone,
-                Change::Moved { .. } => &mut counts.moved,
+                Change::Moved { .. } | Change::Answer { .. } => &mut counts.moved,
                 Change::State { .. } => &mut counts.states,
             } += 1;
         }
@@ -258,16 +306,38 @@ impl Diff {
     }
 }
 
+/// Queries known before and after whose answers moved.
+fn answers<'a>(
+    before: &'a Knowledge,
+    after: &'a Knowledge,
+) -> impl Iterator<Item = Change> + use<'a> {
+    let both =
+        before.answers.iter().filter_map(|(name, old)| Some((name, old, after.answers.get(name)?)));
+    let moved = both.filter(|(_, old, new)| moved_by(old, new, ANSWER_MOVED_FACTOR));
+    let known = after.sets.iter().find(|(facet, _)| *facet == QUERY).map(|(_, known)| known);
+    moved.map(move |(name, old, new)| Change::Answer {
+        name: name.clone(),
+        template: known.and_then(|known| known.get(name)?.template.clone()),
+        before: *old,
+        after: *new,
+        factors: factors(old, new),
+    })
+}
+
 fn factors(old: &[f64; 3], new: &[f64; 3]) -> [Option<f64>; 3] {
     std::array::from_fn(|i| (old[i] > 0.0).then(|| (new[i] / old[i] * 1e3).round() / 1e3))
 }
 
 fn has_moved(old: Option<&[f64; 3]>, new: Option<&[f64; 3]>) -> bool {
     let (Some(old), Some(new)) = (old, new) else { return old.is_some() != new.is_some() };
+    moved_by(old, new, MOVED_FACTOR)
+}
+
+fn moved_by(old: &[f64; 3], new: &[f64; 3], least: f64) -> bool {
     old.iter().zip(new).any(|(old, new)| {
         // A byte more on nothing is no move.
         let factor = (new + 1.0) / (old + 1.0);
-        !(1.0 / MOVED_FACTOR..MOVED_FACTOR).contains(&factor)
+        !(1.0 / least..least).contains(&factor)
     })
 }
 
@@ -276,7 +346,7 @@ mod tests {
     use super::*;
 
     fn knowledge(records: u64, networks: &[&str], volume: Option<[f64; 3]>) -> Knowledge {
-        let item = |share| Item { first: "2026-01-01".to_owned(), last: String::new(), share };
+        let item = |share| Item { first: "2026-01-01".to_owned(), share, ..Item::default() };
         Knowledge {
             at: Some(Timestamp(records as i64)),
             records,
@@ -284,6 +354,8 @@ mod tests {
                 ("network", networks.iter().map(|n| ((*n).to_owned(), item(Some(0.5)))).collect()),
                 ("client", BTreeMap::from([("python".to_owned(), item(None))])),
             ],
+            answers: BTreeMap::from([("0a".to_owned(), [1.0, 2.0, records as f64])]),
+            new_queries_per_day: None,
             quantiles: vec![("hourly volume".to_owned(), volume)],
             states: vec![("places", if records > 5 { "mature" } else { "learning" })],
         }
@@ -294,11 +366,12 @@ mod tests {
         let before = knowledge(3, &["AS1", "AS2"], Some([0.0, 100.0, 1000.0]));
         let after = knowledge(9, &["AS2", "AS3"], Some([0.0, 103.0, 2000.0]));
         let diff = Diff::of(&before, &after);
-        assert_eq!(diff.counts(), Counts { new: 1, gone: 1, moved: 1, states: 1 });
+        assert_eq!(diff.counts(), Counts { new: 1, gone: 1, moved: 2, states: 1 });
         assert!(matches!(&diff.changes[0], Change::New { name, .. } if name == "AS3"));
         assert!(matches!(&diff.changes[1], Change::Gone { name, .. } if name == "AS1"));
         let moved = [None, Some(1.03), Some(2.0)];
         assert!(matches!(&diff.changes[2], Change::Moved { factors: Some(f), .. } if *f == moved));
+        assert!(matches!(&diff.changes[3], Change::Answer { name, .. } if name == "0a"));
         assert_eq!(diff.states(), [("places", "learning", "mature")]);
         assert!(!diff.is_empty());
     }

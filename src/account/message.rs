@@ -1,6 +1,8 @@
 //! What accounts exchange with the rest: batches in, outcomes out.
 use std::sync::Arc;
 
+use super::verdict::{HourQueries, Nearest};
+
 use crate::baseline::principals::PrincipalDirectory;
 use crate::baseline::prior::{Contribution, Priors};
 use crate::baseline::published::ByDay;
@@ -187,4 +189,8 @@ pub struct HourRecord {
     pub low_from: f64,
     /// Rarest p of each lane in the hour ([`surprise_code`]).
     pub surprise: [u8; SURPRISE_LANES],
+    /// The finding of each lane that came nearest to an alert.
+    pub nearest: [Nearest; SURPRISE_LANES],
+    /// Its queries.
+    pub queries: HourQueries,
 }

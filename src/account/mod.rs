@@ -7,4 +7,6 @@ pub mod logic;
 pub mod message;
 pub mod model;
 mod queries;
+pub mod shapes;
+pub mod verdict;
 pub mod view;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::logic::AccountState;
 use super::message::{Context, Graded, Outcome, Pending, Routed, SURPRISE_LANES};
+use super::verdict::{HourQueries, Nearest};
 use crate::baseline::cell::{CallerKey, Cell, LaneMemory, Ran, query_key};
 use crate::baseline::egress::EgressBaseline;
 use crate::baseline::listed::ListedBaseline;
@@ -46,6 +47,8 @@ pub struct AccountModel {
     pub(crate) hour_requests: u64,
     pub(crate) day_active: bool,
     pub(crate) hour_surprise: [u8; SURPRISE_LANES],
+    pub(crate) hour_nearest: [Nearest; SURPRISE_LANES],
+    pub(crate) hour_queries: HourQueries,
     pub(crate) lanes: LaneMemory,
     pub(crate) location: LocationBaseline,
     pub(crate) listed: ListedBaseline,
@@ -80,6 +83,8 @@ impl AccountModel {
             hour_requests: 0,
             day_active: false,
             hour_surprise: [0; SURPRISE_LANES],
+            hour_nearest: [Nearest::default(); SURPRISE_LANES],
+            hour_queries: HourQueries::default(),
             lanes: LaneMemory::default(),
             location: LocationBaseline::new(),
             listed: ListedBaseline::new(),

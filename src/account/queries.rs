@@ -3,7 +3,7 @@ use super::message::{Context, Outcome, SurpriseLane};
 use super::model::AccountModel;
 use crate::baseline::cell::Cell;
 use crate::baseline::query_shapes::{QueryObservation, QueryShapes};
-use crate::detect::{fuzzing, injection};
+use crate::detect::{QueryContext, fuzzing, injection};
 use crate::time::Timestamp;
 
 impl AccountModel {
@@ -23,7 +23,7 @@ impl AccountModel {
             return;
         }
         let mut shapes = self.shapes.take().unwrap_or_default();
-        let observations = shapes.assess(minute, cell, &cx.profile.queries);
+        let observations = shapes.assess(minute, cell, false, &cx.profile.queries);
         let odd = self.judge_queries(&observations, cx, out);
         let judged: Vec<_> = observations.iter().zip(odd).collect();
         shapes.learn(minute, cell, &judged, &cx.profile.queries);
@@ -43,7 +43,7 @@ impl AccountModel {
             return;
         }
         let mut shapes = self.shapes.take().unwrap_or_default();
-        let observations = shapes.assess_late(minute, cell, &cx.profile.queries);
+        let observations = shapes.assess(minute, cell, true, &cx.profile.queries);
         self.finish_queries(&mut shapes, minute, &observations, cx, out);
         self.shapes = Some(shapes);
     }
@@ -81,21 +81,19 @@ impl AccountModel {
         let mut odd = Vec::with_capacity(observations.len());
         for observation in observations {
             let oddity = injection::oddity(observation, profile);
+            let signs = oddity.marked.iter().fold(0, |bits, m| bits | m.sign.bit());
+            self.hour_queries.add(true, 1, 0, signs);
             self.note_surprise(SurpriseLane::Query, oddity.p);
-            let finding = injection::judge(
-                observation,
-                &oddity,
-                &injection::InjectionContext {
-                    account: &self.id,
-                    resource_id: self.resource_id.as_ref(),
-                    intel: &cx.intel,
-                    profile,
-                },
-            );
-            let raised = finding.is_some_and(|finding| self.raise(finding, cx, out));
+            let finding = injection::judge(observation, &oddity, &self.query_context(cx));
+            let raised =
+                finding.is_some_and(|finding| self.raise(SurpriseLane::Query, finding, cx, out));
             odd.push(raised || oddity.p < profile.quarantine_p);
         }
         odd
+    }
+
+    fn query_context<'a>(&'a self, cx: &'a Context) -> QueryContext<'a> {
+        QueryContext { account: &self.id, resource_id: self.resource_id.as_ref(), intel: &cx.intel }
     }
 
     fn judge_bursts(
@@ -108,22 +106,17 @@ impl AccountModel {
     ) {
         let profile = &cx.profile.queries;
         let now = Timestamp::of_minute(minute);
+        if let Some(queries) = cell.queries.as_deref() {
+            self.hour_queries.add(queries.texts > 0, 0, queries.malformed, 0);
+        }
         let maturity = self.errors.maturity(now, profile);
         let bursts = self.errors.assess(minute, cell, maturity, &profile.burst);
         for mut burst in bursts {
             burst.late = late;
-            let finding = fuzzing::judge(
-                &burst,
-                &fuzzing::FuzzingContext {
-                    account: &self.id,
-                    resource_id: self.resource_id.as_ref(),
-                    intel: &cx.intel,
-                    profile: &profile.burst,
-                },
-            );
+            let finding = fuzzing::judge(&burst, &profile.burst, &self.query_context(cx));
             if let Some(finding) = finding {
                 self.note_surprise(SurpriseLane::Fuzzing, finding.test.p);
-                self.raise(finding, cx, out);
+                self.raise(SurpriseLane::Fuzzing, finding, cx, out);
             }
         }
     }

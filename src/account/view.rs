@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::model::AccountModel;
+use super::shapes::Queries;
 use crate::baseline::maturity::{Maturity, MaturityState};
 use crate::baseline::prior::Priors;
 use crate::event::Category;
@@ -99,6 +100,8 @@ pub struct Detail {
     pub hourly_volume: [Option<f64>; 3],
     /// Largest response of a minute at the 50th, 95th and 99th percentile, bytes.
     pub response: [Option<f64>; 3],
+    /// Its queries; absent before the text of one was seen.
+    pub queries: Option<Queries>,
     /// Open minute cells.
     pub open_cells: usize,
     /// Bytes by facet.
@@ -122,7 +125,7 @@ fn shares(values: Vec<(String, f64)>) -> Vec<Share> {
     values.into_iter().map(|(value, share)| Share { value, share }).collect()
 }
 
-fn named(facet: &'static str, m: Maturity) -> FacetMaturity {
+pub(super) fn named(facet: &'static str, m: Maturity) -> FacetMaturity {
     FacetMaturity {
         facet,
         state: m.state.as_str(),
@@ -212,6 +215,7 @@ impl AccountModel {
             egress_hours: self.usual_day(profile, priors),
             hourly_volume: quantiles(&|q| self.egress.hourly_volume(q)),
             response: quantiles(&|q| self.egress.largest_response(q)),
+            queries: self.queries(profile),
             open_cells: self.open.len(),
             bytes_by_facet: self.bytes_by_facet().to_vec(),
             prior_day: self.prior_day,

@@ -9,8 +9,8 @@ use super::args::SnapshotDiff;
 use super::common::Opened;
 use super::style::{out, say, visible};
 use super::table::{Align, Table};
-use super::{Exit, common, model};
-use crate::account::diff::{Change, Diff, Item, Knowledge, MOVED_FACTOR};
+use super::{Exit, common, model, shapes};
+use crate::account::diff::{Change, Diff, Item, Knowledge, MOVED_FACTOR, QUERY};
 use crate::alert::words;
 use crate::baseline::prior::Priors;
 use crate::baseline::published::ByDay;
@@ -173,13 +173,17 @@ pub fn print(before: (&str, &Knowledge), after: (&str, &Knowledge), diff: &Diff)
     let more = diff.records_after as f64 - diff.records_before as f64;
     table.row(vec!["records".to_owned(), from, to, signed(more)]);
     sets(&mut table, before.1, after.1, diff);
+    hazard(&mut table, before.1, after.1);
     figures(&mut table, diff);
+    answers(&mut table, diff);
     for (facet, before, after) in diff.states() {
         let facet = format!("trust: {facet}");
         table.row(vec![facet, before.to_owned(), after.to_owned(), format!("now {after}")]);
     }
     table.lines().iter().for_each(|line| out(line));
-    let still = before.1.quantiles.len() - diff.counts().moved;
+    templates(diff);
+    let figures = diff.changes.iter().filter(|c| matches!(c, Change::Moved { .. })).count();
+    let still = before.1.quantiles.len().saturating_sub(figures);
     if still > 0 {
         let percent = words::percent(MOVED_FACTOR - 1.0);
         out(&format!("\n  {still} of the figures moved by less than {percent}"));
@@ -198,8 +202,12 @@ fn signed(more: f64) -> String {
 fn sets(table: &mut Table, before: &Knowledge, after: &Knowledge, diff: &Diff) {
     for ((facet, old), (_, new)) in before.sets.iter().zip(&after.sets) {
         let of = |change: &Change| match change {
-            Change::New { facet: f, name, item } if f == facet => Some(word("+", name, item)),
-            Change::Gone { facet: f, name, item } if f == facet => Some(word("-", name, item)),
+            Change::New { facet: f, name, item } if f == facet => {
+                Some(word("+", facet, name, item))
+            }
+            Change::Gone { facet: f, name, item } if f == facet => {
+                Some(word("-", facet, name, item))
+            }
             _ => None,
         };
         let mut changes = diff.changes.iter().filter_map(of);
@@ -212,13 +220,15 @@ fn sets(table: &mut Table, before: &Knowledge, after: &Knowledge, diff: &Diff) {
     }
 }
 
-fn word(sign: &str, name: &str, item: &Item) -> String {
-    let mut word = format!("{sign} {}", visible(name));
+fn word(sign: &str, facet: &str, name: &str, item: &Item) -> String {
+    let short = if facet == QUERY { short(name) } else { visible(name) };
+    let mut word = format!("{sign} {short}");
     if !item.first.is_empty() {
         word += &format!(", first {}", item.first);
     }
     if let Some(share) = item.share {
-        word += &format!(", {} of days", words::percent(share));
+        let of = if facet == QUERY { "runs" } else { "days" };
+        word += &format!(", {} of {of}", words::percent(share));
     }
     word
 }
@@ -230,17 +240,59 @@ fn figures(table: &mut Table, diff: &Diff) {
             Some([low, _, high]) => words::byte_range(*low, *high),
             None => "unknown".to_owned(),
         };
-        let factor = |factor: Option<f64>| match factor {
-            Some(factor) => format!("x{}", words::number(factor)),
-            None => "from nothing".to_owned(),
-        };
-        let moved = factors.map_or_else(
-            || "-".to_owned(),
-            |[low, median, high]| {
-                format!("5 % {}, median {}, 95 % {}", factor(low), factor(median), factor(high))
-            },
-        );
+        let moved = factors.as_ref().map_or_else(|| "-".to_owned(), by_how_much);
         table.row(vec![name.clone(), range(before), range(after), moved]);
+    }
+}
+
+fn by_how_much(factors: &[Option<f64>; 3]) -> String {
+    let [low, median, high] = factors.map(|factor| match factor {
+        Some(factor) => format!("x{}", words::number(factor)),
+        None => "from nothing".to_owned(),
+    });
+    format!("5 % {low}, median {median}, 95 % {high}")
+}
+
+/// A query's hash in a row: the list below the table has all of it.
+fn short(hash: &str) -> String {
+    hash.chars().take(8).collect()
+}
+
+/// What queries return, where that moved.
+fn answers(table: &mut Table, diff: &Diff) {
+    for change in &diff.changes {
+        let Change::Answer { name, before, after, factors, .. } = change else { continue };
+        let range = |[low, _, high]: &[f64; 3]| words::byte_range(*low, *high);
+        let facet = format!("answer of {}", short(name));
+        table.row(vec![facet, range(before), range(after), by_how_much(factors)]);
+    }
+}
+
+/// How often new queries come, where there is query text.
+fn hazard(table: &mut Table, before: &Knowledge, after: &Knowledge) {
+    let rates = [before, after].map(|k| k.new_queries_per_day);
+    if rates == [None, None] {
+        return;
+    }
+    let [from, to] = rates.map(|rate| rate.map_or_else(|| "no text".to_owned(), words::once_in));
+    let change = if from == to { "-" } else { "moved" };
+    table.row(vec!["a new query".to_owned(), from, to, change.to_owned()]);
+}
+
+/// What the queries are that the table names by their hashes.
+fn templates(diff: &Diff) {
+    let queries = diff.changes.iter().filter_map(|change| match change {
+        Change::New { facet, name, item } | Change::Gone { facet, name, item } => {
+            (*facet == QUERY).then_some((name, item.template.as_ref()))
+        }
+        Change::Answer { name, template, .. } => Some((name, template.as_ref())),
+        _ => None,
+    });
+    let lines: Vec<String> =
+        queries.flat_map(|(name, template)| shapes::template(name, template)).collect();
+    if !lines.is_empty() {
+        out("\n  queries, their values blanked");
+        lines.iter().for_each(|line| out(line));
     }
 }
 

@@ -19,6 +19,7 @@ mod rebuild;
 mod recovery;
 mod replay;
 mod scheduled;
+mod shapes;
 mod signals;
 mod simulate;
 mod snapshot;

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use super::args::{ModelCoverage, ModelList, ModelShow};
 use super::style::{out, visible};
 use super::table::{Align, Table};
-use super::{Exit, common, fleet};
+use super::{Exit, common, fleet, shapes};
 use crate::account::model::AccountModel;
 use crate::account::view::{self, Brief, Detail, Share};
 use crate::alert::words;
@@ -183,6 +183,7 @@ pub fn print(d: &Detail) {
         table.lines().iter().for_each(|l| out(l));
         out("");
     }
+    shapes::print(d.queries.as_ref());
     line("memory", &format!("{} in all", words::bytes(b.bytes as f64)));
     for (facet, bytes) in &d.bytes_by_facet {
         line("", &format!("{facet:<12} {}", words::bytes(*bytes as f64)));

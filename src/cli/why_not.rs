@@ -4,11 +4,13 @@ use serde_json::json;
 use super::args::WhyNot;
 use super::style::{out, visible};
 use super::table::{Align, Table};
-use super::{Exit, common, model};
+use super::{Exit, common, model, shapes};
 use crate::account::message::{HourRecord, SurpriseLane, surprise_of};
+use crate::account::verdict::{Fate, Nearest, count_of};
 use crate::alert::words;
 use crate::baseline::tempo::HourStatus;
-use crate::detect::AlertKind;
+use crate::detect::{AlertKind, Severity};
+use crate::event::Sign;
 use crate::profile::Profile;
 use crate::severity;
 use crate::store::{StateStore, display_ring, keys, untaught};
@@ -48,6 +50,12 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
             "hour": Timestamp::of_hour(hour).to_string(),
             "state": state.as_str(),
             "status": record.map(|r| status(&r)),
+            "queries": record.map(|r| json!({
+                "text_logged": r.queries.texts,
+                "new": count_of(r.queries.new),
+                "malformed": count_of(r.queries.malformed),
+                "signs": Sign::of_bits(r.queries.signs).map(Sign::as_str).collect::<Vec<_>>(),
+            })),
             "observed_bytes": record.map(|r| r.observed),
             "ordinary_above_p": display_ring::ODD_FROM_P,
             "low_from_bytes": record.map(|r| r.low_from).filter(|l| l.is_finite()),
@@ -77,8 +85,8 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
     }
     for b in &blind {
         out(&format!(
-            "  not judged: {} (no {}); see cosmoguard model coverage",
-            b.blind, b.missing
+            "  not judged: {} (no {}). Switch it on with\n  {}",
+            b.blind, b.missing, b.command
         ));
     }
     Ok(Exit::Done)
@@ -123,28 +131,133 @@ fn print(r: &HourRecord, profile: &Profile) {
     let mut closest: Option<(f64, &str)> = None;
     for lane in SurpriseLane::ALL {
         let needed = severity::limits_per_day(kind(lane), &profile.severity)[0];
-        let p = surprise_of(r.surprise[lane as usize]);
-        let (seen, lacked) = match p {
-            None => ("nothing to test".to_owned(), "-".to_owned()),
-            Some(p) if p >= 1.0 => {
-                (format!("ordinary: p > {}", display_ring::ODD_FROM_P), "everything".to_owned())
-            }
-            Some(p) if p <= needed => {
-                (format!("p = {p:.1e}"), "nothing: see the alerts of this hour".to_owned())
-            }
-            Some(p) => (format!("p = {p:.1e}"), format!("{} rarer", factor(p / needed))),
-        };
-        if let Some(p) = p.filter(|p| *p < 1.0)
-            && closest.is_none_or(|(ratio, _)| p / needed < ratio)
+        let [seen, lacked] = said(lane, r, needed);
+        if let Some(ratio) = distance(lane, r, needed)
+            && closest.is_none_or(|(nearest, _)| ratio < nearest)
         {
-            closest = Some((p / needed, lane.as_str()));
+            closest = Some((ratio, lane.as_str()));
         }
         table.row(vec![lane.as_str().to_owned(), seen, format!("p·r ≤ {needed:.1e}"), lacked]);
     }
     table.lines().iter().for_each(|l| out(l));
-    if let Some((_, lane)) = closest {
+    let raised = SurpriseLane::ALL.iter().any(|lane| raised(*lane, r).is_some());
+    if let Some((_, lane)) = closest.filter(|_| !raised) {
         out(&format!("\n  closest to an alert: {lane}"));
     }
+    let held: Vec<String> =
+        SurpriseLane::ALL.iter().filter_map(|lane| held(*lane, r, profile)).collect();
+    let notes = held.into_iter().chain(untested(r, profile)).chain(queries(r));
+    for (n, note) in notes.enumerate() {
+        if n == 0 {
+            out("");
+        }
+        shapes::wrapped(&note, 2).iter().for_each(|line| out(line));
+    }
+}
+
+/// What an hour says of one test: what was seen, and what it lacked.
+fn said(lane: SurpriseLane, r: &HourRecord, needed: f64) -> [String; 2] {
+    let nearest = r.nearest[lane as usize];
+    let p = surprise_of(r.surprise[lane as usize]);
+    let seen = match p {
+        None => "nothing to test".to_owned(),
+        Some(p) if p >= 1.0 => format!("ordinary: p > {}", display_ring::ODD_FROM_P),
+        Some(p) => format!("p = {p:.1e}"),
+    };
+    let lacked = match (nearest.fate, p) {
+        (Fate::Raised(severity), _) => format!("nothing: an alert, {}", severity.as_str()),
+        (Fate::Silent(severity, _), _) => {
+            format!("rare enough for {}; held back, see below", severity.as_str())
+        }
+        (Fate::TooOrdinary, _) => {
+            let per_day = surprise_of(nearest.per_day).unwrap_or(1.0);
+            format!("{} rarer (p·r = {per_day:.1e})", factor(per_day / needed))
+        }
+        (Fate::None, None) => "-".to_owned(),
+        (Fate::None, Some(p)) if p >= 1.0 => "everything".to_owned(),
+        (Fate::None, Some(p)) if p > needed => format!("{} rarer", factor(p / needed)),
+        // Rare, and yet no finding: the detector asks for more than a small p.
+        (Fate::None, Some(_)) => format!("rare, but not what tells: {}", more_than_rare(lane)),
+    };
+    [seen, lacked]
+}
+
+/// What a detector asks for besides a small p.
+fn more_than_rare(lane: SurpriseLane) -> &'static str {
+    match lane {
+        SurpriseLane::Query => "it did not parse or was refused",
+        SurpriseLane::Place => "own callers or too little",
+        SurpriseLane::KeyPrincipal => "too little differs",
+        _ => "too little volume",
+    }
+}
+
+/// p·r of the nearest finding, else p, divided by what Low needs; `None` where nothing was odd.
+fn distance(lane: SurpriseLane, r: &HourRecord, needed: f64) -> Option<f64> {
+    let nearest = r.nearest[lane as usize];
+    let code = match nearest.fate {
+        Fate::None => r.surprise[lane as usize],
+        _ => nearest.per_day,
+    };
+    surprise_of(code).filter(|p| *p < 1.0).map(|p| p / needed)
+}
+
+fn raised(lane: SurpriseLane, r: &HourRecord) -> Option<Severity> {
+    match r.nearest[lane as usize].fate {
+        Fate::Raised(severity) => Some(severity),
+        _ => None,
+    }
+}
+
+/// The severity that a finding earned and the bound that kept it silent, in a sentence.
+fn held(lane: SurpriseLane, r: &HourRecord, profile: &Profile) -> Option<String> {
+    let Nearest { fate: Fate::Silent(earned, hold), per_day } = r.nearest[lane as usize] else {
+        return None;
+    };
+    let per_day = surprise_of(per_day).unwrap_or(1.0);
+    let floor = profile.severity.kinds.get(kind(lane).alert_type()).map_or("Low", |k| &k.floor);
+    Some(format!(
+        "{}: p·r = {per_day:.1e}, {} on an innocent account, would be {}. Held back: {}, and this kind raises {floor} and higher only",
+        lane.as_str(),
+        words::once_in(per_day),
+        earned.as_str(),
+        hold.as_str(),
+    ))
+}
+
+/// Why nothing was tested, where that is not plain.
+fn untested(r: &HourRecord, profile: &Profile) -> Option<String> {
+    let untested = |lane: &SurpriseLane| r.surprise[*lane as usize] == 0;
+    let why = |lane: SurpriseLane| match lane {
+        SurpriseLane::Tor => Some("Tor: no exit of a list in force got in".to_owned()),
+        SurpriseLane::Listed => Some("listed address: none of a list in force got in".to_owned()),
+        SurpriseLane::KeyPrincipal => Some("key listing: nobody read keys".to_owned()),
+        SurpriseLane::Fuzzing => Some(format!(
+            "malformed queries: no caller had {} refused in ten minutes, or they did not differ as probes do",
+            profile.queries.burst.least
+        )),
+        _ => None,
+    };
+    let all: Vec<String> = SurpriseLane::ALL.into_iter().filter(untested).filter_map(why).collect();
+    (!all.is_empty()).then(|| format!("nothing to test: {}", all.join("; ")))
+}
+
+/// What the hour had of queries.
+fn queries(r: &HourRecord) -> Option<String> {
+    let q = &r.queries;
+    let malformed = count_of(q.malformed);
+    if !q.texts && q.new == 0 && malformed == 0 {
+        return None;
+    }
+    let new = words::plural(count_of(q.new) as f64, "query", "queries");
+    let signs: Vec<&str> = Sign::of_bits(q.signs).map(Sign::as_str).collect();
+    let texts = match (q.texts, signs.as_slice()) {
+        (false, _) => "no text was logged in this hour".to_owned(),
+        (true, []) => format!("{new} new to the account, no sign of an injection"),
+        (true, signs) => format!("{new} new to the account, with signs {}", signs.join(", ")),
+    };
+    let refused = words::plural(malformed as f64, "request", "requests");
+    Some(format!("queries: {texts}; {refused} refused as malformed (400)"))
 }
 
 fn factor(ratio: f64) -> String {
@@ -153,12 +266,19 @@ fn factor(ratio: f64) -> String {
 
 fn lane_json(lane: SurpriseLane, r: &HourRecord, profile: &Profile) -> serde_json::Value {
     let p = surprise_of(r.surprise[lane as usize]);
+    let nearest = r.nearest[lane as usize];
     json!({
         "test": lane.as_str(),
         "kind": kind(lane).alert_type(),
         "tested": p.is_some(),
         // Of an ordinary test no more is known than that.
         "p": p.filter(|p| *p < 1.0),
+        "p_times_r": (nearest.fate != Fate::None).then(|| surprise_of(nearest.per_day)),
+        "raised": raised(lane, r).map(Severity::as_str),
+        "held_back": match nearest.fate {
+            Fate::Silent(earned, hold) => json!({"earned": earned.as_str(), "why": hold.as_str()}),
+            _ => serde_json::Value::Null,
+        },
         "low_needs_p_times_r": severity::limits_per_day(kind(lane), &profile.severity)[0],
     })
 }

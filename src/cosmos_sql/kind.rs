@@ -319,6 +319,17 @@ impl Quantifier {
 }
 
 impl Kind {
+    /// Of a predicate: whether it is negated, the word behind what is tested, and what stands between
+    /// further operands. A word that ends in a bracket asks for its closing one.
+    pub fn predicate_words(self) -> Option<(bool, &'static str, &'static str)> {
+        match self {
+            Kind::Between { not } => Some((not, " BETWEEN ", " AND ")),
+            Kind::Like { not } => Some((not, " LIKE ", " ESCAPE ")),
+            Kind::In { not } | Kind::InQuery { not } => Some((not, " IN (", ", ")),
+            _ => None,
+        }
+    }
+
     /// How tightly an expression of this kind binds.
     pub(super) fn level(self) -> u8 {
         match self {

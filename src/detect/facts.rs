@@ -121,3 +121,12 @@ pub fn broken_first(mut facets: Vec<Facet>) -> Vec<Facet> {
     facets.sort_by_key(|f| !f.broke);
     facets
 }
+
+/// By what findings on queries are one story: the same caller at the same container.
+pub(super) fn campaign(container: &str, caller: Option<&CallerKey>) -> String {
+    let who = caller.map(|key| match key.ip {
+        Some(ip) => ip.to_string(),
+        None => key.family.to_string(),
+    });
+    format!("{container}|{}", who.unwrap_or_default())
+}

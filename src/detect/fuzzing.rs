@@ -6,37 +6,28 @@
 //! differ in length, never above Low.
 use super::facts;
 use super::{
-    AlertKind, BurstEvidence, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity, Severity,
-    Test, Usual,
+    AlertKind, BurstEvidence, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity,
+    QueryContext, Severity, Test, Usual,
 };
 use crate::baseline::query_shapes::BurstObservation;
 use crate::event::Sign;
-use crate::ids::{AccountId, Text};
 use crate::intel::view::IntelView;
 use crate::profile::BurstProfile;
 
-/// What a burst is judged with.
-pub struct FuzzingContext<'a> {
-    /// The account.
-    pub account: &'a AccountId,
-    /// Its ARM id.
-    pub resource_id: Option<&'a Text>,
-    /// Lookups.
-    pub intel: &'a IntelView,
-    /// Settings.
-    pub profile: &'a BurstProfile,
-}
-
 /// A finding, where the requests differ as probes do.
-pub fn judge(o: &BurstObservation, cx: &FuzzingContext<'_>) -> Option<Finding> {
-    let (factor, ceiling) = variety(o, cx.profile)?;
+pub fn judge(
+    o: &BurstObservation,
+    profile: &BurstProfile,
+    cx: &QueryContext<'_>,
+) -> Option<Finding> {
+    let (factor, ceiling) = variety(o, profile)?;
     let failure = &o.failure;
     Some(Finding {
         kind: AlertKind::SqlFuzzing,
         account: cx.account.clone(),
         resource_id: cx.resource_id.cloned(),
         accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
-        dedup: dedup(o),
+        dedup: facts::campaign(&failure.container, o.caller.as_ref().map(|(k, _)| k)),
         start: failure.first.0,
         end: failure.last.0,
         decided: o.now.plus_ms(crate::time::MINUTE_MS),
@@ -80,17 +71,6 @@ fn variety(
 /// Signs that only attacks carry; unmatched quotes are what an apostrophe leaves as well.
 fn attack_signs(bits: u32) -> u32 {
     (bits & !Sign::Unbalanced.bit() & !Sign::Insertion.bit()).count_ones()
-}
-
-fn dedup(o: &BurstObservation) -> String {
-    let who = match &o.caller {
-        Some((key, _)) => match key.ip {
-            Some(ip) => ip.to_string(),
-            None => key.family.to_string(),
-        },
-        None => String::new(),
-    };
-    format!("{}|{who}", o.failure.container)
 }
 
 fn caller(o: &BurstObservation, intel: &IntelView) -> CallerFacts {

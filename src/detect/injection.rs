@@ -5,29 +5,16 @@
 //!
 //! Absent: reading of text (`cosmos_sql`); what failed ([`super::fuzzing`]).
 use super::{
-    AlertKind, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity, QueryEvidence, Severity,
-    Test, Usual,
+    AlertKind, CallerFacts, Ceiling, Evidence, Facet, Finding, Quantity, QueryContext,
+    QueryEvidence, Severity, Test, Usual,
 };
 use super::{facts, operators};
 use crate::baseline::query_shapes::{Kin, QueryObservation};
 use crate::cosmos_sql::template::{Insertion, Sequence, lineage};
 use crate::cosmos_sql::{Seen, Span, changes_logic};
 use crate::event::{Marked, QueryLanguage, QueryRead, Sign};
-use crate::ids::{AccountId, Text};
 use crate::intel::view::IntelView;
 use crate::profile::QueriesProfile;
-
-/// What a query is judged with.
-pub struct InjectionContext<'a> {
-    /// The account.
-    pub account: &'a AccountId,
-    /// Its ARM id.
-    pub resource_id: Option<&'a Text>,
-    /// Lookups.
-    pub intel: &'a IntelView,
-    /// Settings.
-    pub profile: &'a QueriesProfile,
-}
 
 /// How odd a new query is.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +134,7 @@ fn is_beyond(observation: &QueryObservation, kin: &Kin, profile: &QueriesProfile
 pub fn judge(
     observation: &QueryObservation,
     oddity: &Oddity,
-    cx: &InjectionContext<'_>,
+    cx: &QueryContext<'_>,
 ) -> Option<Finding> {
     let row = &observation.joined.row;
     let answered = observation.joined.answer.is_none_or(|a| a.succeeded);
@@ -159,7 +146,7 @@ pub fn judge(
         account: cx.account.clone(),
         resource_id: cx.resource_id.cloned(),
         accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
-        dedup: dedup(observation),
+        dedup: facts::campaign(&row.container, observation.joined.caller.as_ref().map(|(k, _)| k)),
         start: row.first.0,
         end: row.last.0,
         decided: observation.now.plus_ms(crate::time::MINUTE_MS).max(row.last.0),
@@ -182,19 +169,6 @@ pub fn judge(
 /// High needs a query of the account that this one comes from, or another kind of finding.
 fn ceiling(oddity: &Oddity) -> Option<(Severity, Ceiling)> {
     oddity.from.is_none().then_some((Severity::Medium, Ceiling::NeedsAnotherKind))
-}
-
-/// One campaign is one story: the same caller at the same container.
-fn dedup(observation: &QueryObservation) -> String {
-    let container = &observation.joined.row.container;
-    let who = match &observation.joined.caller {
-        Some((key, _)) => match key.ip {
-            Some(ip) => ip.to_string(),
-            None => key.family.to_string(),
-        },
-        None => String::new(),
-    };
-    format!("{container}|{who}")
 }
 
 fn caller(observation: &QueryObservation, intel: &IntelView) -> CallerFacts {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::baseline::maturity::Maturity;
 use crate::event::{Credential, Marked, PrincipalType, QueryLanguage, Records, Sign};
 use crate::ids::{AccountId, PrincipalId, Text};
-use crate::intel::view::{AddressClass, Country, ListHit};
+use crate::intel::view::{AddressClass, Country, IntelView, ListHit};
 use crate::time::Timestamp;
 
 pub mod facts;
@@ -421,6 +421,17 @@ pub struct QueryEvidence {
     pub usual: Option<([f64; 2], u32)>,
     /// It returned far more than the known query ever did.
     pub beyond_history: bool,
+}
+
+/// What queries and bursts of refused ones are judged with, besides their settings.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryContext<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// Its ARM id.
+    pub resource_id: Option<&'a Text>,
+    /// Lookups.
+    pub intel: &'a IntelView,
 }
 
 /// Malformed requests of one caller to one container in ten minutes.

@@ -1,4 +1,5 @@
 //! User agents: which client family speaks, and whether it claims to be the service itself.
+use super::secrets::without_secrets;
 use crate::ids::Text;
 
 /// Longest family, bytes: three product names fit.
@@ -9,7 +10,7 @@ const FAMILY_NAMES_MAX: usize = 3;
 /// A user agent as logged, with what it says.
 #[derive(Clone)]
 pub(super) struct Agent {
-    /// As logged, cut.
+    /// As logged, cut, without keys and tokens that callers put there.
     pub(super) raw: Text,
     /// Without versions, platform and per-instance counters.
     pub(super) family: Text,
@@ -21,9 +22,10 @@ pub(super) struct Agent {
 
 impl Agent {
     pub(super) fn of(raw: &str) -> Agent {
+        let raw = without_secrets(raw);
         let lower = raw.to_ascii_lowercase();
         Agent {
-            raw: Text::from(raw),
+            raw: Text::from(&*raw),
             family: Text::from(family(&lower)),
             claims_service: lower.starts_with("microsoft.azure.documents.common/")
                 || lower.contains("routinggateway"),
@@ -184,6 +186,15 @@ mod tests {
         ] {
             assert_eq!(&*Agent::of(agent).family, expected, "{agent}");
         }
+    }
+
+    #[test]
+    fn keys_and_tokens_are_not_taken_over() {
+        let agent = Agent::of("billing/1.2 sig=Qm9vTw93 (linux)");
+        assert_eq!(
+            (&*agent.raw, &*agent.family),
+            ("billing/1.2 [redacted] (linux)", "billing redacted")
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod record;
 mod redact;
 mod request;
 mod scalar;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod time_hint;

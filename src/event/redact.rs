@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::fields::{Level, lookup};
 use super::record::too_deep;
 use super::scalar::cut;
+use super::secrets::is_secret;
 use crate::limits::{RECORD_BYTES_MAX, REDACTED_BYTES_MAX, STRING_BYTES_MAX};
 
 /// Names whose values stay, lower case, without the type suffix of `AzureDiagnostics`.
@@ -164,21 +165,6 @@ const PATH_WORDS: &[&str] = &[
     "offers",
     "clientencryptionkeys",
 ];
-/// Words that stand before a secret.
-const SECRET_WORDS: &[&str] = &[
-    "sig=",
-    "accountkey",
-    "sharedaccess",
-    "bearer ",
-    "token=",
-    "password",
-    "pwd=",
-    "secret",
-    "type=master",
-    "eyj",
-];
-/// A run of letters and digits this long, in both cases and with digits, is a key or a token.
-const SECRET_RUN_MIN: usize = 32;
 /// Objects inside objects that are followed.
 const DEPTH_MAX: usize = 6;
 
@@ -269,20 +255,6 @@ fn scalar(value: Value) -> Value {
         Value::Array(_) | Value::Object(_) => whole(&value),
         other => other,
     }
-}
-
-/// Text that a caller may have put a key or a token into.
-fn is_secret(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    if SECRET_WORDS.iter().any(|word| lower.contains(word)) {
-        return true;
-    }
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '=' && c != '+').any(|run| {
-        let has = |what: fn(&u8) -> bool| run.as_bytes().iter().any(what);
-        let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-        (run.len() >= SECRET_RUN_MIN && mixed && has(u8::is_ascii_digit))
-            || (run.len() >= SECRET_RUN_MIN / 2 && run.ends_with("=="))
-    })
 }
 
 /// A property bag, or the text of one.

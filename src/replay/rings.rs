@@ -94,8 +94,8 @@ mod tests {
         let id = AccountId::new("shop", Cloud::Public);
         let mut surprise = [1; SURPRISE_LANES];
         for hour in 0..40 * 24 {
-            // One test in two hours is odd: more than in life.
-            surprise[4] = if hour % 2 == 0 { 40 } else { 1 };
+            // One test in three hours is odd: more than in life.
+            surprise[4] = if hour % 3 == 0 { 40 } else { 1 };
             let record = HourRecord {
                 hour,
                 status: HourStatus::Logged,
@@ -103,6 +103,8 @@ mod tests {
                 quantiles: [1e5, 1e6, 1e7],
                 low_from: 1e8,
                 surprise,
+                nearest: Default::default(),
+                queries: Default::default(),
             };
             writer.take(vec![(id.clone(), record)]);
             if hour % 7 == 0 {

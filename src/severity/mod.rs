@@ -75,26 +75,57 @@ pub enum NotHigher {
 /// All severities, lowest first; the order of every three-element array in this room.
 pub const BANDS: [Severity; 3] = [Severity::Low, Severity::Medium, Severity::High];
 
+/// What became of a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// It is worth an alert.
+    Raised(Grade),
+    /// Its rarity or rule earned a severity, and a bound keeps it silent.
+    Silent {
+        /// What it earned.
+        earned: Severity,
+        /// What it was held at; `None` where it is the kind's floor alone that is higher.
+        bound: Option<NotHigher>,
+    },
+    /// More ordinary than Low.
+    TooOrdinary,
+    /// The profile does not know its kind.
+    Unknown,
+}
+
 /// Grades `finding`; `None` where it is too ordinary for its kind's floor, or where the profile
 /// does not know its kind.
 pub fn grade(finding: &Finding, profile: &SeverityProfile) -> Option<Grade> {
-    let kind = profile.kinds.get(finding.kind.alert_type())?;
+    match judge(finding, profile) {
+        Judgement::Raised(grade) => Some(grade),
+        _ => None,
+    }
+}
+
+/// Grades `finding`, or says what keeps it silent.
+pub fn judge(finding: &Finding, profile: &SeverityProfile) -> Judgement {
+    let Some(kind) = profile.kinds.get(finding.kind.alert_type()) else {
+        return Judgement::Unknown;
+    };
     let limits = limits_per_day(finding.kind, profile);
     let nominal = nominal_per_day(finding);
     let cap = word(&kind.cap, Severity::High);
     let floor = word(&kind.floor, Severity::Low);
     let earned = match finding.test.rule {
         Some(rule) => rule.severity,
-        None => band(nominal, &limits)?,
+        None => match band(nominal, &limits) {
+            Some(severity) => severity,
+            None => return Judgement::TooOrdinary,
+        },
     };
     let (allowed, ceiling) = allowed(finding, cap);
     let by_budget = earned.min(allowed);
     if by_budget < floor {
-        return None;
+        return Judgement::Silent { earned, bound: (by_budget < earned).then_some(ceiling) };
     }
     let defender =
         [word(&kind.defender_2022, Severity::Medium), word(&kind.defender_2024, Severity::Medium)];
-    Some(Grade {
+    Judgement::Raised(Grade {
         severity: match profile.mode {
             SeverityMode::Budget => by_budget,
             SeverityMode::Defender2022 => defender[0],

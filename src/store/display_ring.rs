@@ -1,13 +1,16 @@
 //! The display ring: what an account's hours looked like, on disk and never in the actor.
 //!
-//! A day is a format byte, 24 hours of 12 bytes, and 3 bytes for each test that was odd. An hour is
-//! a word (two bits of status, then one bit for each lane that was tested) and five f16 of
-//! ln(1 + bytes). Most tests are ordinary, so only the p-values of the others are kept: hour, lane,
-//! code. 28 days are 8.1 KB, and in a simulated fleet half a kilobyte more.
+//! A day is a format byte, 24 hours of 12 bytes, and 5 bytes for each test that was odd or had a
+//! finding. An hour is a word (two bits of status, one bit for each lane that was tested, one for
+//! query text) and five f16 of ln(1 + bytes). Most tests are ordinary, so only of the others is kept
+//! more: hour, lane, code of p, and what came of its findings (two bytes). New and malformed queries
+//! and their signs stand in two more such entries, in hours that had some. 28 days are 8.1 KB, and
+//! in a simulated fleet about one kilobyte more.
 use half::f16;
 
 use super::{StateStore, StoreError, WriteBatch, keys};
 use crate::account::message::{HourRecord, SURPRISE_LANES};
+use crate::account::verdict::{HourQueries, Nearest};
 use crate::baseline::tempo::HourStatus;
 use crate::ids::AccountId;
 
@@ -17,7 +20,7 @@ pub const DAYS_KEPT: i64 = 28;
 pub const ODD_FROM_P: f64 = 0.1;
 
 /// First byte of a day.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Hours of a day.
 const HOURS: usize = 24;
 /// Bytes of one hour.
@@ -30,8 +33,16 @@ const ORDINARY: u8 = 1;
 /// The lanes' bits lie above those of the status.
 const STATUS_BITS: usize = 2;
 
-/// A test whose p-value is kept: hour of the day, lane, code.
-type OddTest = [u8; 3];
+/// In place of a lane: new and malformed queries, and their signs.
+const COUNTS: u8 = 0x40;
+const SIGNS: u8 = 0x41;
+/// The bit that says that query text was logged.
+const TEXT_BIT: u16 = 1 << 15;
+const _: () = assert!(STATUS_BITS + SURPRISE_LANES <= 15, "the lanes' bits leave room for text");
+
+/// A test of which more is kept: hour of the day, lane, code of p, what came of it; or what an hour
+/// had of queries.
+type OddTest = [u8; 5];
 
 fn squeeze(bytes: f64) -> [u8; 2] {
     f16::from_f64(if bytes.is_nan() { f64::NAN } else { bytes.max(0.0).ln_1p() }).to_le_bytes()
@@ -49,9 +60,10 @@ fn lane_bit(lane: usize) -> u16 {
 fn parts(day: &[u8]) -> Option<(&[u8], Vec<OddTest>)> {
     let (fixed, rest) = day.split_at_checked(FIXED_BYTES)?;
     let (format, hours) = fixed.split_first()?;
-    let (odd, over) = rest.as_chunks::<3>();
-    let known = |[hour, lane, code]: &OddTest| {
-        usize::from(*hour) < HOURS && usize::from(*lane) < SURPRISE_LANES && *code >= ODD
+    let (odd, over) = rest.as_chunks::<5>();
+    let known = |[hour, lane, code, fate, _]: &OddTest| {
+        let test = usize::from(*lane) < SURPRISE_LANES && (*code >= ODD || *fate > 0);
+        usize::from(*hour) < HOURS && (test || [COUNTS, SIGNS].contains(lane))
     };
     let ascending = odd.is_sorted_by(|a, b| a[..2] < b[..2]);
     let good = *format == FORMAT && over.is_empty() && ascending && odd.iter().all(known);
@@ -80,9 +92,19 @@ pub fn put(day: &mut Vec<u8>, record: &HourRecord) {
     odd.retain(|[of, ..]| *of != hour);
     for (lane, code) in record.surprise.into_iter().enumerate().filter(|(_, code)| *code > 0) {
         word |= lane_bit(lane);
-        if code >= ODD {
-            odd.push([hour, lane as u8, code]);
+        let [fate, per_day] = record.nearest.get(lane).map_or([0; 2], |nearest| nearest.bytes());
+        if code >= ODD || fate > 0 {
+            odd.push([hour, lane as u8, code, fate, per_day]);
         }
+    }
+    let HourQueries { texts, new, malformed, signs } = record.queries;
+    word |= if texts { TEXT_BIT } else { 0 };
+    if new > 0 || malformed > 0 {
+        odd.push([hour, COUNTS, new, malformed, 0]);
+    }
+    if signs > 0 {
+        let [a, b, c, _] = signs.to_le_bytes();
+        odd.push([hour, SIGNS, a, b, c]);
     }
     odd.sort_unstable();
     let [q05, q50, q95] = record.quantiles;
@@ -109,8 +131,17 @@ pub fn read(day: i64, bytes: &[u8]) -> Vec<HourRecord> {
         let value = |i: usize| widen([raw[2 + 2 * i], raw[3 + 2 * i]]);
         let mut surprise: [u8; SURPRISE_LANES] =
             std::array::from_fn(|lane| if word & lane_bit(lane) == 0 { 0 } else { ORDINARY });
-        for [_, lane, code] in odd.iter().filter(|[hour, ..]| usize::from(*hour) == slot) {
-            surprise[usize::from(*lane)] = *code;
+        let mut nearest = [Nearest::default(); SURPRISE_LANES];
+        let mut queries = HourQueries { texts: word & TEXT_BIT != 0, ..HourQueries::default() };
+        for [_, lane, a, b, c] in odd.iter().filter(|[hour, ..]| usize::from(*hour) == slot) {
+            match *lane {
+                COUNTS => (queries.new, queries.malformed) = (*a, *b),
+                SIGNS => queries.signs = u32::from_le_bytes([*a, *b, *c, 0]),
+                lane => {
+                    surprise[usize::from(lane)] = (*a).max(ORDINARY);
+                    nearest[usize::from(lane)] = Nearest::of_bytes([*b, *c]);
+                }
+            }
         }
         hours.push(HourRecord {
             // A day comes from a key, and a key may be anything.
@@ -120,6 +151,8 @@ pub fn read(day: i64, bytes: &[u8]) -> Vec<HourRecord> {
             quantiles: [value(1), value(2), value(3)],
             low_from: value(4),
             surprise,
+            nearest,
+            queries,
         });
     }
     hours
@@ -144,6 +177,8 @@ pub fn forget(
 mod tests {
     use super::*;
     use crate::account::message::surprise_code;
+    use crate::account::verdict::{Fate, Hold};
+    use crate::detect::Severity;
     use proptest::prelude::*;
 
     fn record(hour: i64, surprise: [u8; SURPRISE_LANES]) -> HourRecord {
@@ -154,6 +189,8 @@ mod tests {
             quantiles: [21e6, 50e6, 96e6],
             low_from: f64::NAN,
             surprise,
+            nearest: Default::default(),
+            queries: Default::default(),
         }
     }
 
@@ -180,7 +217,7 @@ mod tests {
         (surprise[3], surprise[7], surprise[9]) = (ODD, 255, ODD - 1);
         put(&mut day, &record(7, surprise));
         put(&mut day, &record(2, surprise));
-        assert_eq!(day.len(), FIXED_BYTES + 4 * 3);
+        assert_eq!(day.len(), FIXED_BYTES + 4 * 5);
         let back = read(0, &day);
         assert_eq!(back.iter().map(|r| r.hour).collect::<Vec<_>>(), [2, 7]);
         surprise[9] = ORDINARY;
@@ -191,27 +228,44 @@ mod tests {
     }
 
     #[test]
+    fn what_came_of_findings_and_queries_reads_back() {
+        let mut hour = record(5, [ORDINARY; SURPRISE_LANES]);
+        let silent = Fate::Silent(Severity::Medium, Hold::NotMature);
+        hour.nearest[2] = Nearest { fate: silent, per_day: 41 };
+        hour.queries = HourQueries { texts: true, new: 16, malformed: 80, signs: 0x10_0402 };
+        let mut day = Vec::new();
+        put(&mut day, &record(4, [0; SURPRISE_LANES]));
+        put(&mut day, &hour);
+        let back = read(0, &day);
+        assert_eq!((back[1].nearest, back[1].queries), (hour.nearest, hour.queries));
+        assert_eq!(back[0].queries, HourQueries::default());
+        put(&mut day, &record(5, [0; SURPRISE_LANES]));
+        assert_eq!(day.len(), FIXED_BYTES);
+    }
+
+    #[test]
     fn the_bytes_of_a_day_are_what_they_were() {
         let mut surprise = [0; SURPRISE_LANES];
         (surprise[0], surprise[4]) = (40, ORDINARY);
         let mut day = Vec::new();
         put(&mut day, &record(1, surprise));
-        assert_eq!((day[0], &day[1..13], &day[25..289]), (1, &[0; 12][..], &[0; 264][..]));
+        assert_eq!((day[0], &day[1..13], &day[25..289]), (2, &[0; 12][..], &[0; 264][..]));
         assert_eq!(day[13..25], [0x45, 0, 0x55, 0x4d, 0x37, 0x4c, 0x6f, 0x4c, 0x98, 0x4c, 0, 0x7e]);
-        assert_eq!(day[289..], [1, 0, 40]);
+        assert_eq!(day[289..], [1, 0, 40, 0, 0]);
     }
 
     #[test]
     fn what_is_no_day_is_begun_anew() {
         let mut good = Vec::new();
         put(&mut good, &record(3, [0; SURPRISE_LANES]));
-        for odd in [[24, 0, ODD], [0, SURPRISE_LANES as u8, ODD], [0, 0, ODD - 1]] {
+        for odd in [[24, 0, ODD, 0, 0], [0, SURPRISE_LANES as u8, ODD, 0, 0], [0, 0, ODD - 1, 0, 0]]
+        {
             let mut day = [&good[..], &odd].concat();
             assert!(read(0, &day).is_empty(), "{odd:?}");
             put(&mut day, &record(3, [0; SURPRISE_LANES]));
             assert_eq!(day, good);
         }
-        let unsorted = [&good[..], &[4, 0, ODD], &[3, 0, ODD]].concat();
+        let unsorted = [&good[..], &[4, 0, ODD, 0, 0], &[3, 0, ODD, 0, 0]].concat();
         assert!(read(0, &unsorted).is_empty());
     }
 

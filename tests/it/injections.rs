@@ -232,3 +232,35 @@ fn a_working_injection_after_a_burst_by_the_same_caller_names_the_burst() {
         "{found:#}"
     );
 }
+
+/// A silent hour is explained: what was seen of queries, what a finding earned, and what is off.
+#[test]
+fn why_not_tells_of_queries_what_was_seen_and_what_lacked() {
+    let mut log = Log::with_history();
+    log.attack(&working("SELECT * FROM c WHERE c.tenant = 'a' AND c.name LIKE '%'", 3));
+    let mut lines = Vec::new();
+    log.records.sort_by_key(|(at, _)| *at);
+    for (_, record) in &log.records {
+        lines.extend_from_slice(record);
+        lines.push(b'\n');
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("x.json"), lines).unwrap();
+    let ran = cli(dir.path(), &["replay", "x.json", "--data-dir", "d", "--quiet"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let at = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS).to_string();
+    let why = ["why-not", "shop", "--data-dir", "d", "--at", &at];
+    let told = cli(dir.path(), &why).out;
+    for words in ["1 query new to the account", "matches-everything", "nobody read keys", "rarer"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(
+        told.contains("az monitor diagnostic-settings"),
+        "how to switch on what is off: {told}"
+    );
+    let json: Value = serde_json::from_str(&cli(dir.path(), &[&why[..], &["--json"]].concat()).out)
+        .expect("JSON");
+    assert_eq!(json["queries"]["new"], 1, "{json:#}");
+    let lane = json["tests"].as_array().unwrap().iter().find(|t| t["test"] == "new query");
+    assert!(lane.expect("the lane")["p_times_r"].is_number(), "{json:#}");
+}

@@ -233,7 +233,11 @@ impl QueryCell {
         let rank = class << 62 | key >> 2;
         let at = (time, id(run.activity_id), place);
         let position = match self.rows.binary_search_by_key(&rank, |(rank, _)| *rank) {
-            Ok(position) => return self.rows[position].1.add(at, run),
+            Ok(position) => {
+                let row = &mut self.rows[position].1;
+                row.prefer(read);
+                return row.add(at, run);
+            }
             Err(position) => position,
         };
         let mut row = QueryRow::new(read, run);
@@ -433,6 +437,15 @@ impl QueryRow {
         (self.last, self.last_place) = ((last.0, last.1), last.2);
         if let Some(activity) = run.join_id(time) {
             self.activities.insert(&activity);
+        }
+    }
+
+    /// One shape is written in several ways (blanks, lists of other lengths): whichever comes first
+    /// must not matter, so the smallest stands for all.
+    fn prefer(&mut self, read: &Arc<QueryRead>) {
+        let written = |r: &QueryRead| (r.template.clone(), Arc::clone(&r.tokens));
+        if !Arc::ptr_eq(&self.read, read) && written(read) < written(&self.read) {
+            self.read = Arc::clone(read);
         }
     }
 

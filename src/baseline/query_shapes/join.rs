@@ -2,6 +2,7 @@
 //! beside it: what a cell leaves unmatched waits for the next one and is then judged without.
 use super::*;
 use crate::baseline::cell::{ROW_HEAP_MAX, row_heap};
+use crate::event::Credential;
 
 /// What one cell leaves for the next.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +73,13 @@ pub(super) fn split(
     (ready, waiting)
 }
 
+/// Unknown queries of a cell that was late, without their requests.
+pub(super) fn alone(shapes: &QueryShapes, cell: &Cell) -> Vec<Joined> {
+    let rows = cell.queries.iter().flat_map(|q| q.rows());
+    let unknown = rows.filter(|r| !shapes.knows(query_key(&r.read, &r.container)));
+    unknown.map(|row| Joined { row: row.clone(), answer: None, caller: None, late: true }).collect()
+}
+
 /// The answer to one of a query's runs: that with most bytes.
 fn best(row: &QueryRow, answers: &[Answer]) -> Option<Answer> {
     let own = answers.iter().filter(|a| row.activities.as_slice().contains(&a.activity));
@@ -102,23 +110,7 @@ impl QueryShapes {
         if self.carry.due().is_none_or(|due| due > minute) {
             return Vec::new();
         }
-        self.assess(minute, &Cell::default(), profile)
-    }
-
-    /// A query that came after its cell had closed: judged at once, without its request.
-    pub fn assess_late(
-        &self,
-        minute: i64,
-        cell: &Cell,
-        profile: &QueriesProfile,
-    ) -> Vec<QueryObservation> {
-        let now = Timestamp::of_minute(minute);
-        let rows = cell.queries.iter().flat_map(|q| q.rows());
-        let unknown = rows.filter(|r| !self.knows(query_key(&r.read, &r.container)));
-        unknown
-            .map(|row| Joined { row: row.clone(), answer: None, caller: None, late: true })
-            .map(|joined| self.observe(joined, now, profile))
-            .collect()
+        self.assess(minute, &Cell::default(), false, profile)
     }
 
     /// Takes over what `cell` leaves for the next.
@@ -137,7 +129,7 @@ impl QueryShapes {
 }
 
 /// A principal or key kind as sixteen bits, for the list of who runs a shape; never 0.
-pub(super) fn principal_code(key: &CallerKey) -> u16 {
-    let text = format!("{:?}", key.credential);
+pub(super) fn principal_code(credential: &Credential) -> u16 {
+    let text = format!("{credential:?}");
     (xxhash_rust::xxh3::xxh3_64(text.as_bytes()) as u16).max(1)
 }

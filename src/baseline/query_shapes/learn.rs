@@ -31,7 +31,7 @@ impl QueryShapes {
                 self.teach_known(at, row, profile);
             }
             for row in queries.rows() {
-                self.teach_known_row(at, cell, row, profile);
+                self.teach_known_row(at, row, profile);
             }
         }
         self.teach_new(at, judged, profile);
@@ -82,14 +82,9 @@ impl QueryShapes {
         shape.rows_max = shape.rows_max.max(row.rows_max.min(u64::from(u32::MAX)) as u32);
     }
 
-    /// A row of the cell that has become known since it arrived, with its answer.
-    fn teach_known_row(
-        &mut self,
-        at: Timestamp,
-        cell: &Cell,
-        row: &QueryRow,
-        profile: &QueriesProfile,
-    ) {
+    /// A row of the cell that has become known since it arrived. It teaches what a known one does and
+    /// no more: whether it was known by then depends on how far cells were closed when it came.
+    fn teach_known_row(&mut self, at: Timestamp, row: &QueryRow, profile: &QueriesProfile) {
         let key = query_key(&row.read, &row.container);
         if !self.knows(key) {
             return;
@@ -97,11 +92,6 @@ impl QueryShapes {
         let runs = row.runs.min(u64::from(u32::MAX)) as u32;
         let known = KnownRow { key, runs, rows_max: row.rows_max.unwrap_or(0) };
         self.teach_known(at, &known, profile);
-        let answers = cell.queries.as_ref().map_or(&[][..], |q| q.answers());
-        for answer in answers.iter().filter(|a| row.activities.as_slice().contains(&a.activity)) {
-            let caller = cell.caller_of(answer.caller).map(|(k, _)| k);
-            self.teach_answer(key, answer, caller);
-        }
     }
 
     fn teach_answer(&mut self, key: u64, answer: &Answer, caller: Option<&CallerKey>) {
@@ -110,7 +100,7 @@ impl QueryShapes {
         if answer.succeeded {
             shape.add_bytes(answer.bytes);
         }
-        if let Some(code) = caller.map(principal_code) {
+        if let Some(code) = caller.map(|c| principal_code(&c.credential)) {
             shape.add_principal(code);
         }
     }
@@ -182,7 +172,7 @@ impl QueryShapes {
         self.shapes.reserve_exact(1);
         self.shapes.insert(position, shape);
         self.arrivals.add(at, 1.0, profile.half_life_days);
-        self.keep_tokens(key, &row.read);
+        self.keep_tokens(key, &row.read, &row.container);
         if let Some(answer) = &observation.joined.answer {
             self.teach_answer(key, answer, observation.joined.caller.as_ref().map(|(k, _)| k));
         }
@@ -202,28 +192,44 @@ impl QueryShapes {
     }
 
     /// Keeps the tokens of a shape, while they are among those of the shapes used most.
-    fn keep_tokens(&mut self, key: u64, read: &QueryRead) {
+    fn keep_tokens(&mut self, key: u64, read: &QueryRead, container: &str) {
         if read.tokens.is_empty() {
             return;
         }
         let Err(position) = self.tokens.binary_search_by_key(&key, |t| t.key) else { return };
         self.tokens.reserve_exact(1);
-        let kept = KeptTokens { key, language: read.language, tokens: Arc::clone(&read.tokens) };
+        let kept = KeptTokens {
+            key,
+            language: read.language,
+            tokens: Arc::clone(&read.tokens),
+            text: shown::text(container, &read.template),
+        };
         self.tokens.insert(position, kept);
         while self.tokens.len() > TOKENS_KEPT_MAX || self.all_token_bytes() > TOKEN_BYTES_MAX {
-            let weight =
-                |t: &KeptTokens| self.position(t.key).map_or(0.0, |at| self.shapes[at].weight);
-            let lightest =
-                self.tokens.iter().enumerate().min_by(|(_, a), (_, b)| {
-                    weight(a).total_cmp(&weight(b)).then(a.key.cmp(&b.key))
-                });
-            let Some((lightest, _)) = lightest else { break };
+            let Some(lightest) = self.lightest(|_| true) else { break };
             self.tokens.remove(lightest);
         }
+        while self.all_token_bytes() + self.all_text_bytes() > TOKEN_AND_TEXT_BYTES_MAX {
+            let Some(lightest) = self.lightest(|t| !t.text.is_empty()) else { break };
+            self.tokens[lightest].text = Box::default();
+        }
+    }
+
+    /// Of the tokens kept that `which` holds for, those of the shape used least.
+    fn lightest(&self, which: impl Fn(&KeptTokens) -> bool) -> Option<usize> {
+        let weight = |t: &KeptTokens| self.position(t.key).map_or(0.0, |at| self.shapes[at].weight);
+        let kept = self.tokens.iter().enumerate().filter(|(_, t)| which(t));
+        let lightest =
+            kept.min_by(|(_, a), (_, b)| weight(a).total_cmp(&weight(b)).then(a.key.cmp(&b.key)));
+        lightest.map(|(at, _)| at)
     }
 
     fn all_token_bytes(&self) -> usize {
         self.tokens.iter().map(|t| token_bytes(&t.tokens)).sum()
+    }
+
+    fn all_text_bytes(&self) -> usize {
+        self.tokens.iter().map(|t| t.text.len()).sum()
     }
 }
 

@@ -19,12 +19,14 @@ pub mod errors;
 mod join;
 mod learn;
 mod observation;
+mod shown;
 #[cfg(test)]
 mod tests;
 
 pub use errors::ErrorsBaseline;
 pub use join::Carry;
 pub use observation::{BurstObservation, Joined, Kin, QueryObservation, ReturnHistory};
+pub use shown::ShownShape;
 
 /// Shapes remembered; beyond it the one used least goes.
 pub const SHAPES_MAX: usize = 512;
@@ -32,6 +34,12 @@ pub const SHAPES_MAX: usize = 512;
 pub const TOKENS_KEPT_MAX: usize = 128;
 /// Bytes of all tokens kept.
 pub const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// Bytes of all tokens and templates kept; templates give way first.
+pub const TOKEN_AND_TEXT_BYTES_MAX: usize = 17 << 10;
+/// Most bytes kept of one template and its container: a glance, which is what people need of it.
+pub const TEXT_BYTES_MAX: usize = 240;
+/// Of these, of the container.
+const CONTAINER_BYTES_MAX: usize = 64;
 /// Odd new shapes that wait before they teach; beyond it the oldest goes.
 pub const WAITING_MAX: usize = 16;
 /// Principals remembered of one shape, by hash.
@@ -69,12 +77,14 @@ pub struct Waiting {
     pub(crate) days: u16,
 }
 
-/// The tokens of a known shape.
+/// The tokens of a known shape, and what people are shown of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptTokens {
     pub(crate) key: u64,
     pub(crate) language: QueryLanguage,
     pub(crate) tokens: Arc<[u16]>,
+    /// Container and template, a line each, cut; empty where there was no room.
+    pub(crate) text: Box<str>,
 }
 
 /// Queries of one account.
@@ -166,14 +176,17 @@ impl QueryShapes {
 
     /// What the queries of a closed cell are against what is known, and what is left to wait for its
     /// request; see `join`.
+    /// With `late`, the cell had closed before its queries came: they are judged at once, without
+    /// their requests.
     pub fn assess(
         &self,
         minute: i64,
         cell: &Cell,
+        late: bool,
         profile: &QueriesProfile,
     ) -> Vec<QueryObservation> {
         let now = Timestamp::of_minute(minute);
-        let (ready, _) = join::split(self, minute, cell);
+        let ready = if late { join::alone(self, cell) } else { join::split(self, minute, cell).0 };
         ready.into_iter().map(|joined| self.observe(joined, now, profile)).collect()
     }
 
@@ -206,17 +219,21 @@ impl QueryShapes {
 
     /// Heap bytes.
     pub fn heap_bytes(&self) -> usize {
+        self.shape_bytes() + self.carry.heap_bytes()
+    }
+
+    /// Of these, bytes of what is known for good.
+    pub fn shape_bytes(&self) -> usize {
         self.shapes.capacity() * size_of::<Shape>()
             + self.tokens.capacity() * size_of::<KeptTokens>()
-            + self.tokens.iter().map(|t| token_bytes(&t.tokens)).sum::<usize>()
+            + self.tokens.iter().map(|t| token_bytes(&t.tokens) + t.text.len()).sum::<usize>()
             + self.waiting.capacity() * size_of::<Waiting>()
-            + self.carry.heap_bytes()
     }
 
     /// Most heap bytes, besides what the carry over from one cell to the next takes.
     pub const SHAPE_BYTES_MAX: usize = SHAPES_MAX * size_of::<Shape>()
         + TOKENS_KEPT_MAX * size_of::<KeptTokens>()
-        + TOKEN_BYTES_MAX
+        + TOKEN_AND_TEXT_BYTES_MAX
         + WAITING_MAX * size_of::<Waiting>();
     /// Most heap bytes.
     pub const HEAP_MAX: usize = Self::SHAPE_BYTES_MAX + Carry::HEAP_MAX;

@@ -108,7 +108,7 @@ fn add_text(
 
 /// Closes a cell as an account does; what is odder than the profile allows waits.
 fn close(shapes: &mut QueryShapes, minute: i64, cell: &Cell, odd: bool) -> Vec<QueryObservation> {
-    let observations = shapes.assess(minute, cell, &profile());
+    let observations = shapes.assess(minute, cell, false, &profile());
     let judged: Vec<_> = observations.iter().map(|o| (o, odd)).collect();
     shapes.learn(minute, cell, &judged, &profile());
     observations
@@ -180,7 +180,7 @@ fn an_ordinary_new_query_is_known_at_once_and_an_odd_one_after_three_days() {
             add_text(&mut cell, minute, activity, &read(shape, signs), &shapes);
             add_request(&mut cell, minute, &request(activity, 200, 900));
         }
-        let seen = shapes.assess(minute, &cell, &profile());
+        let seen = shapes.assess(minute, &cell, false, &profile());
         let judged: Vec<_> = seen.iter().map(|o| (o, o.joined.row.read.signs() != 0)).collect();
         let new: Vec<u64> = seen.iter().map(|o| o.joined.row.read.shape).collect();
         let expected: &[u64] = match n {

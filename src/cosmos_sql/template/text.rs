@@ -315,12 +315,7 @@ impl Writer<'_, '_> {
         if let Some(tested) = operands.next() {
             self.expression(tested, level::PREDICATE + 1);
         }
-        let (not, word, between) = match kind {
-            Kind::Between { not } => (not, " BETWEEN ", " AND "),
-            Kind::Like { not } => (not, " LIKE ", " ESCAPE "),
-            Kind::In { not } | Kind::InQuery { not } => (not, " IN (", ", "),
-            _ => return,
-        };
+        let Some((not, word, between)) = kind.predicate_words() else { return };
         self.word(if not { " NOT" } else { "" });
         self.word(word);
         match kind {

@@ -13,6 +13,7 @@ use super::{
 use crate::account::logic::{AccountLogic, AccountState};
 use crate::account::message::{Context, EventBatch, Graded, Outcome, SURPRISE_LANES};
 use crate::account::model::AccountModel;
+use crate::account::verdict::{HourQueries, Nearest};
 use crate::baseline::cell::LaneMemory;
 use crate::detect::AlertKind;
 use crate::ids::{AccountId, Text};
@@ -39,6 +40,9 @@ pub struct AccountV1 {
     hour_requests: u64,
     day_active: bool,
     hour_surprise: [u8; SURPRISE_LANES],
+    hour_nearest: [[u8; 2]; SURPRISE_LANES],
+    /// Text, new, malformed, signs.
+    hour_queries: (bool, u8, u8, u32),
     lanes: (Option<i64>, Option<i64>),
     location: LocationV1,
     listed: ListedV1,
@@ -67,6 +71,11 @@ impl From<&AccountModel> for AccountV1 {
             hour_requests: m.hour_requests,
             day_active: m.day_active,
             hour_surprise: m.hour_surprise,
+            hour_nearest: m.hour_nearest.map(Nearest::bytes),
+            hour_queries: {
+                let HourQueries { texts, new, malformed, signs } = m.hour_queries;
+                (texts, new, malformed, signs)
+            },
             lanes: (m.lanes.api, m.lanes.data_plane),
             location: (&m.location).into(),
             listed: (&m.listed).into(),
@@ -107,6 +116,11 @@ impl AccountV1 {
             hour_requests: self.hour_requests,
             day_active: self.day_active,
             hour_surprise: self.hour_surprise,
+            hour_nearest: self.hour_nearest.map(Nearest::of_bytes),
+            hour_queries: {
+                let (texts, new, malformed, signs) = self.hour_queries;
+                HourQueries { texts, new, malformed, signs }
+            },
             lanes: LaneMemory { api: self.lanes.0, data_plane: self.lanes.1 },
             location: self.location.try_into().map_err(|e| format!("places: {e}"))?,
             listed: self.listed.try_into().map_err(|e| format!("listed addresses: {e}"))?,

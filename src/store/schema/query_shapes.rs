@@ -5,8 +5,8 @@ use super::cell::{CallerKeyV1, CallerRowV1};
 use super::query_cell::{AnswerV1, QueryRowV1, answer, language, restore_answer};
 use crate::baseline::query_shapes::errors::{BINS, BURST_DAYS_MAX};
 use crate::baseline::query_shapes::{
-    Carry, ErrorsBaseline, KeptTokens, QueryShapes, SHAPES_MAX, Shape, TOKENS_KEPT_MAX,
-    WAITING_MAX, Waiting,
+    Carry, ErrorsBaseline, KeptTokens, QueryShapes, SHAPES_MAX, Shape, TEXT_BYTES_MAX,
+    TOKENS_KEPT_MAX, WAITING_MAX, Waiting,
 };
 use crate::event::TOKENS_MAX;
 use crate::limits;
@@ -38,7 +38,7 @@ struct CarryV1 {
 pub struct QueryShapesV1 {
     landmark: i64,
     shapes: Vec<ShapeV1>,
-    tokens: Vec<(u64, u8, Vec<u16>)>,
+    tokens: Vec<(u64, u8, Vec<u16>, String)>,
     waiting: Vec<(u64, u16, u16, u16)>,
     arrivals: (i64, f64),
     exposure: (i64, f64),
@@ -47,6 +47,10 @@ pub struct QueryShapesV1 {
     day_has_text: bool,
     dropped: u64,
     carry: CarryV1,
+}
+
+fn tokens(t: &KeptTokens) -> (u64, u8, Vec<u16>, String) {
+    (t.key, t.language as u8, t.tokens.to_vec(), t.text.to_string())
 }
 
 fn decayed(d: &Decayed) -> (i64, f64) {
@@ -62,7 +66,7 @@ impl From<&QueryShapes> for QueryShapesV1 {
         QueryShapesV1 {
             landmark: q.landmark.0,
             shapes: q.shapes.iter().map(Into::into).collect(),
-            tokens: q.tokens.iter().map(|t| (t.key, t.language as u8, t.tokens.to_vec())).collect(),
+            tokens: q.tokens.iter().map(tokens).collect(),
             waiting: q.waiting.iter().map(|w| (w.key, w.first_day, w.last_day, w.days)).collect(),
             arrivals: decayed(&q.arrivals),
             exposure: decayed(&q.exposure),
@@ -140,13 +144,11 @@ impl QueryShapesV1 {
     pub(super) fn restore(self) -> Result<QueryShapes, String> {
         let shapes = self.shapes.into_iter().map(ShapeV1::restore);
         let shapes: Vec<Shape> = shapes.collect::<Option<_>>().ok_or("a shape is no shape")?;
-        let tokens = self.tokens.into_iter().map(|(key, code, tokens)| {
+        let tokens = self.tokens.into_iter().map(|(key, code, tokens, text)| {
             let language = language(code)?;
-            (tokens.len() <= TOKENS_MAX).then(|| KeptTokens {
-                key,
-                language,
-                tokens: tokens.into(),
-            })
+            let bounded = tokens.len() <= TOKENS_MAX && text.len() <= TEXT_BYTES_MAX;
+            let (tokens, text) = (tokens.into(), text.into());
+            bounded.then_some(KeptTokens { key, language, tokens, text })
         });
         let tokens: Vec<KeptTokens> =
             tokens.collect::<Option<_>>().ok_or("the tokens of a shape are too many")?;

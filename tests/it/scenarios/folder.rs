@@ -10,6 +10,8 @@ use cosmoguard::simulate::scenario::{activity, data_plane};
 use cosmoguard::time::{DAY_MS, MINUTE_MS, Timestamp};
 use serde::Deserialize;
 
+use crate::support::query_text;
+
 /// The Monday on which every scenario's everyday life begins.
 const START: Timestamp = Timestamp(1_789_344_000_000);
 
@@ -32,6 +34,8 @@ pub struct Scenario {
     days: i64,
     #[serde(default)]
     traffic: Vec<Traffic>,
+    #[serde(default)]
+    queries: Vec<Queries>,
     #[serde(default)]
     keys: Vec<Keys>,
 }
@@ -58,6 +62,18 @@ struct Traffic {
 
 fn whole_day() -> [i64; 2] {
     [0, 1440]
+}
+
+/// A query at a steady pace, logged with its text, from where [`data_plane`] calls.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Queries {
+    account: String,
+    /// Its text; `{n}` is another number each time.
+    text: String,
+    every_minutes: i64,
+    /// Least and most rows.
+    rows: [u64; 2],
 }
 
 /// Key operations that recur.
@@ -124,6 +140,9 @@ impl Scenario {
         for traffic in &self.traffic {
             traffic.play(self.days, &mut push);
         }
+        for (nth, queries) in self.queries.iter().enumerate() {
+            queries.play(nth as u128, self.days, &mut push);
+        }
         for keys in &self.keys {
             keys.play(self.days, &mut push);
         }
@@ -164,6 +183,23 @@ impl Traffic {
                 turn += 1;
                 minute += self.every_minutes;
             }
+        }
+    }
+}
+
+impl Queries {
+    fn play(&self, nth: u128, days: i64, push: Push<'_>) {
+        let [least, most] = self.rows;
+        for n in 0..days * 1440 / self.every_minutes {
+            let at = START.plus_ms(n * self.every_minutes * MINUTE_MS + nth as i64 * 20_000);
+            let rows = least + n as u64 % (most - least + 1);
+            // The text tells the moment's request by its id.
+            let activity = (nth + 1) << 64 | n as u128;
+            let request = data_plane(&self.account, at).bytes(150 + rows * 400).activity(activity);
+            push(at, request.json());
+            let text = self.text.replace("{n}", &n.to_string());
+            let at = at.plus_ms(700);
+            push(at, query_text(&self.account, at, activity, &text, rows));
         }
     }
 }

@@ -49,3 +49,46 @@ fn neither_secret_nor_query_literal_is_inside() {
         }
     }
 }
+
+/// What is shown of queries is what is asked, who asks and how much comes back; never a value.
+#[test]
+fn queries_are_shown_by_their_templates() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = records();
+    let early: Vec<&str> = lines.lines().filter(|line| line.contains("2026-03-01T")).collect();
+    let early = early.join("\n").replace("c.x=", "c.y=");
+    std::fs::write(dir.path().join("early.jsonl"), early).unwrap();
+    std::fs::write(dir.path().join("logs.jsonl"), lines).unwrap();
+    let ok = |args: &[&str]| {
+        let ran = cli(dir.path(), args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.err);
+        ran.out + &ran.err
+    };
+    for (log, data, file) in [("early.jsonl", "e", "e.cgsnap"), ("logs.jsonl", "d", "d.cgsnap")] {
+        ok(&["replay", log, "--data-dir", data, "--quiet"]);
+        ok(&["snapshot", "create", file, "--data-dir", data]);
+    }
+    let shown = |args: &[&str], wanted: &[&str]| {
+        for format in [&[][..], &["--json"]] {
+            let text = ok(&[args, format].concat());
+            for marker in MARKERS {
+                let marker = marker.to_ascii_lowercase();
+                assert!(!text.to_ascii_lowercase().contains(&marker), "{marker}: {text}");
+            }
+            for words in wanted {
+                assert!(text.contains(words), "{args:?} {format:?}: {words}: {text}");
+            }
+            let wide = text.lines().find(|line| line.chars().count() > 100);
+            let diff = args.contains(&"diff");
+            assert!(!format.is_empty() || diff || wide.is_none(), "{wide:?}");
+        }
+    };
+    let query = "SELECT * FROM c WHERE c.x='…' AND c.n=@p";
+    shown(&["model", "show", "contoso", "--data-dir", "d"], &[query, "2026-03-01"]);
+    shown(&["snapshot", "inspect", "d.cgsnap", "contoso"], &[query, "2026-03-01"]);
+    let before = "SELECT * FROM c WHERE c.y='…' AND c.n=@p";
+    shown(&["snapshot", "diff", "e.cgsnap", "d.cgsnap", "contoso"], &[query, before]);
+    let text = ok(&["snapshot", "diff", "e.cgsnap", "d.cgsnap", "contoso"]);
+    let row = |sign: &str| text.lines().any(|l| l.contains("100 % of runs") && l.contains(sign));
+    assert!(row("  + ") && row("  - ") && text.contains("a new query"), "{text}");
+}
