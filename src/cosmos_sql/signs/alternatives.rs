@@ -46,7 +46,7 @@ impl Walk<'_, '_> {
             self.note(Sign::WideAlternatives, node);
         }
         self.overlaps(&children);
-        let mechanical = self.is_mechanical(&children);
+        let mechanical = bracketed && self.is_mechanical(&children);
         if !bracketed && children.len() > 2 {
             self.fillers(&children);
         }

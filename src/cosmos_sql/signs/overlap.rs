@@ -34,7 +34,8 @@ impl Walk<'_, '_> {
             Kind::Binary(Binary::NotEqual) => self.compared_with(wide, path),
             Kind::Binary(Binary::Equal) => {
                 let other = self.equality(wide);
-                let opposite = matches!(other, Some((_, Constant::Bool(b))) if value == Constant::Bool(!b));
+                let opposite =
+                    matches!(other, Some((_, Constant::Bool(b))) if value == Constant::Bool(!b));
                 opposite && self.compared_with(wide, path)
             }
             Kind::Unary(Unary::Not) => self.query.first_child(wide).is_some_and(|inner| {

@@ -88,7 +88,8 @@ impl Walk<'_, '_> {
             }
             Kind::Call { udf: false } => {
                 let name = call_name(self.query, node);
-                let same = name.eq_ignore_ascii_case(b"LOWER") || name.eq_ignore_ascii_case(b"UPPER");
+                let same =
+                    name.eq_ignore_ascii_case(b"LOWER") || name.eq_ignore_ascii_case(b"UPPER");
                 same && self.query.children(node).nth(1).is_some_and(|inner| self.is_secret(inner))
             }
             _ => false,
@@ -100,11 +101,8 @@ fn is_secret_name(name: &[u8]) -> bool {
     if name.len() > NAME_MAX {
         return false;
     }
-    let plain: Vec<u8> = name
-        .iter()
-        .filter(|b| !matches!(b, b'_' | b'-'))
-        .map(u8::to_ascii_lowercase)
-        .collect();
+    let plain: Vec<u8> =
+        name.iter().filter(|b| !matches!(b, b'_' | b'-')).map(u8::to_ascii_lowercase).collect();
     ENDS.iter().any(|end| plain.ends_with(end))
         || PARTS.iter().any(|part| plain.windows(part.len()).any(|window| window == *part))
 }
