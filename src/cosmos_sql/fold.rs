@@ -42,6 +42,9 @@ pub(super) enum Truth {
     Always,
 }
 
+/// Seconds: the service is younger than this.
+const BEFORE_ANY_ITEM: f64 = 1.4e9;
+
 /// Properties that every item has.
 const ALWAYS_THERE: [&[u8]; 5] = [b"id", b"_rid", b"_ts", b"_etag", b"_self"];
 
@@ -175,7 +178,15 @@ impl<'q> Folder<'_, 'q> {
             (Greater, Constant::Number(n)) if n < 0.0 && self.is_never_negative(path) => {
                 Truth::Nearly
             }
-            (Greater, Constant::Number(n)) if n <= 0.0 && self.is_timestamp(path) => Truth::Nearly,
+            (Greater | GreaterEqual, Constant::Number(n))
+                if n < BEFORE_ANY_ITEM && self.is_timestamp(path) =>
+            {
+                Truth::Nearly
+            }
+            // `(x ?? 'k') = 'k'`, of an x that is not there. Flags have such defaults.
+            (Equal, Constant::Text(text)) if !text.is_empty() && self.defaults_to(path, right) => {
+                Truth::Nearly
+            }
             (Less, Constant::Number(n)) if n <= 0.0 && self.is_never_negative(path) => Truth::Never,
             _ => Truth::Depends,
         }
@@ -244,6 +255,12 @@ impl<'q> Folder<'_, 'q> {
                 .is_some_and(|value| named(value, &["COUNT"]));
         }
         named(node, &["LENGTH", "ARRAY_LENGTH", "ABS"]) || self.is_timestamp(node)
+    }
+
+    /// `x ?? k` for this k.
+    fn defaults_to(&self, node: NodeId, value: NodeId) -> bool {
+        self.query.kind(node) == Kind::Binary(Binary::Coalesce)
+            && self.pair(node).is_some_and(|(_, default)| self.same(default, value))
     }
 
     /// `c._ts`

@@ -35,7 +35,8 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
         return true;
     }
     let ordinary = |other: &[u16]| {
-        is_same_property(before, other) || is_ordinary(other) || is_absence(before, other)
+        !is_range_of_same(before, other)
+            && (is_same_property(before, other) || is_ordinary(other) || is_absence(before, other))
     };
     !narrows || !(several || alternatives.all(ordinary))
 }
@@ -48,7 +49,7 @@ fn is_narrowing(tokens: &[u16]) -> bool {
 
 /// `path = literal`, `path LIKE literal`, `CONTAINS(path, literal)`: what a search grows by.
 fn is_ordinary(alternative: &[u16]) -> bool {
-    let odd = [TokenKind::NotEqual, TokenKind::Not, TokenKind::Undefined];
+    let odd = [TokenKind::NotEqual, TokenKind::Not, TokenKind::Undefined, TokenKind::Coalesce];
     let begins = |t: &u16| *t >= super::template::NAME || *t == TokenKind::Exists as u16;
     let starts_with_name = alternative.first().is_some_and(begins);
     starts_with_name && !alternative.iter().any(|t| odd.iter().any(|kind| *kind as u16 == *t))
@@ -78,4 +79,15 @@ fn is_same_property(before: &[u16], alternative: &[u16]) -> bool {
     };
     let compares = path.last() == Some(&(TokenKind::Equal as u16));
     compares && path.len() > 1 && before.ends_with(path)
+}
+
+/// `x > …` beside the `x = …` that stands before the place: the range takes the value in.
+fn is_range_of_same(before: &[u16], alternative: &[u16]) -> bool {
+    let ranges =
+        [TokenKind::Less, TokenKind::LessEqual, TokenKind::Greater, TokenKind::GreaterEqual];
+    let is_range = |t: &u16| ranges.iter().any(|kind| *kind as u16 == *t);
+    let Some(at) = alternative.iter().position(is_range) else { return false };
+    let path = alternative.get(..at).unwrap_or_default();
+    let Some((&operator, compared)) = before.split_last() else { return false };
+    operator == TokenKind::Equal as u16 && !path.is_empty() && compared.ends_with(path)
 }

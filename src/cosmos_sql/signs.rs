@@ -8,6 +8,8 @@ use crate::event::Sign;
 
 mod alternatives;
 mod dialect;
+mod overlap;
+mod secrets;
 mod stray;
 mod tokens;
 mod values;
@@ -56,7 +58,7 @@ impl Walk<'_, '_> {
     }
 
     fn note_span(&mut self, sign: Sign, span: Span) {
-        if self.out.len() < SEEN_MAX {
+        if self.out.len() < SEEN_MAX && !self.out.contains(&(sign, span)) {
             self.out.push((sign, span));
         }
     }

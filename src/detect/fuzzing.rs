@@ -50,7 +50,9 @@ fn variety(
     let Some(texts) = &o.texts else {
         let lengths = o.failure.lengths.as_slice().len();
         let without = Some((Severity::Low, Ceiling::WithoutText));
-        return (lengths >= profile.distinct_lengths).then_some((profile.p_lengths, without));
+        let many = lengths >= profile.many_lengths;
+        let p = if many { profile.p_many_lengths } else { profile.p_lengths };
+        return (lengths >= profile.distinct_lengths).then_some((p, without));
     };
     let mut factor: f64 = 1.0;
     let mut differs = false;

@@ -48,4 +48,8 @@ pub struct BurstProfile {
     pub p_signs: f64,
     pub p_insertion: f64,
     pub p_lengths: f64,
+    /// Distinct lengths that are as many as are kept.
+    pub many_lengths: usize,
+    /// P(so many | an innocent burst).
+    pub p_many_lengths: f64,
 }

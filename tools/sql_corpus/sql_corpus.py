@@ -2,6 +2,7 @@
 """Cosmos DB queries, innocent and attacked, and how well judges tell them apart. Standard library only.
 
     tools/sql_corpus/sql_corpus.py build OUT [--seed N] [--lists DIR]
+    tools/sql_corpus/sql_corpus.py hand OUT
     tools/sql_corpus/sql_corpus.py measure OUT --program target/release/cosmoguard [--part tune]
 
 README.md beside this file says what is in the corpus and what the figures mean.
@@ -12,6 +13,7 @@ import pathlib
 import sys
 
 import build
+import hand
 import measure
 
 SEED = 20_240
@@ -27,6 +29,8 @@ def arguments(given):
     make.add_argument("--seed", type=int, default=SEED)
     make.add_argument("--lists", type=pathlib.Path, help="a folder of public payload lists, one payload a line")
     make.add_argument("--size", type=float, default=1.0, help="how much of the usual number a template (default 1)")
+    own = commands.add_parser("hand", help="write OUT/tune.jsonl and OUT/report.jsonl of the collection written by hand")
+    own.add_argument("out", type=pathlib.Path)
     meter = commands.add_parser("measure", help="run the judges and print tables")
     meter.add_argument("out", type=pathlib.Path)
     meter.add_argument("--program", required=True, help="the cosmoguard binary")
@@ -51,7 +55,7 @@ def words(text):
 
 def read(path):
     if not path.exists():
-        sys.exit(f"no `{path}`: run `{sys.argv[0]} build {path.parent}` first")
+        sys.exit(f"no `{path}`: run `{sys.argv[0]} build {path.parent}` or `… hand {path.parent}` first")
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
@@ -63,6 +67,10 @@ def build_command(args):
     corpus = build.build(args.seed, sizes, args.lists)
     build.write(corpus, args.out)
     print("\n".join(build.counts(corpus)))
+
+
+def hand_command(args):
+    print("\n".join(hand.write(args.out)))
 
 
 def measure_command(args):
@@ -96,7 +104,7 @@ def measure_command(args):
 
 def main():
     args = arguments(sys.argv[1:])
-    {"build": build_command, "measure": measure_command}[args.command](args)
+    {"build": build_command, "hand": hand_command, "measure": measure_command}[args.command](args)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import attack
 import build
 import cosmos
 import effect
+import hand
 import lists
 import measure
 
@@ -35,6 +36,21 @@ def kind(query):
         return "taken"
     except cosmos.Refused as refused:
         return refused.kind
+
+
+class ByHand(unittest.TestCase):
+    def test_each_query_is_taken_or_refused_as_its_mark_says(self):
+        records = list(hand.records())
+        self.assertGreater(len(records), 350)
+        for record in records:
+            refused = record["class"] in ("failed", "benign-error")
+            self.assertEqual(bool(record["reason"]), refused, record["query"])
+
+    def test_a_known_query_and_what_is_below_it_are_in_one_half(self):
+        halves = {}
+        for record in hand.records():
+            self.assertEqual(halves.setdefault(record["template"], record["split"]), record["split"])
+        self.assertEqual(set(halves.values()), {"tune", "report"})
 
 
 class Oracle(unittest.TestCase):

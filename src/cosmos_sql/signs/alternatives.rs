@@ -45,9 +45,15 @@ impl Walk<'_, '_> {
         if !idle && self.complements(&children) {
             self.note(Sign::WideAlternatives, node);
         }
+        self.overlaps(&children);
+        let mechanical = bracketed && self.is_mechanical(&children);
+        if !bracketed && children.len() > 2 {
+            self.fillers(&children);
+        }
         let mut loose = false;
         for (at, child) in children.iter().enumerate() {
-            if self.query.kind(*child) == Kind::And && !self.bracketed(*child) {
+            let and = self.query.kind(*child) == Kind::And;
+            if and && (mechanical || !self.bracketed(*child)) {
                 loose = true;
                 self.constants_of_loose(*child, at == 0);
             }

@@ -35,6 +35,18 @@ const PAIRS: &[(Sign, &str, &str)] = &[
         "c.n = 'x' OR EXISTS(SELECT VALUE t FROM t IN c.tags)",
         "c.n = 'x' OR EXISTS(SELECT VALUE t FROM t IN c.tags WHERE t = 'a')",
     ),
+    (Sign::WideAlternatives, "c.n = 'x' OR c.n != 'y'", "c.n = null OR c.n != 'y'"),
+    (Sign::WideAlternatives, "c.n = 'x' OR NOT (c.n = 'y')", "c.n = 'x' OR NOT (c.m = 'y')"),
+    (Sign::WideAlternatives, "c.k = 1 OR IS_NUMBER(c.k)", "c.k = 1 OR IS_NULL(c.k)"),
+    (Sign::WideAlternatives, "c.open = true OR c.open = false", "c.open = true OR c.held = false"),
+    (Sign::WideAlternatives, "c.open = true OR NOT c.open", "c.open = true OR NOT c.held"),
+    (Sign::WideAlternatives, "c.k IN (1) OR c.k NOT IN (1)", "c.k IN (1) OR c.m NOT IN (1)"),
+    (
+        Sign::WideAlternatives,
+        "c.n = 'x' OR (c.none ?? 'k') = 'k'",
+        "c.n = 'x' OR (c.off ?? false) = false",
+    ),
+    (Sign::WideAlternatives, "c.k = 1 OR c._ts > 5", "c.k = 1 OR c._ts > 1700000000"),
     (Sign::MatchesEverything, "c.n LIKE '%'", "c.n LIKE '%a%'"),
     (Sign::MatchesEverything, "c.n BETWEEN '' AND '~'", "c.price BETWEEN 0 AND 999999999"),
     (
@@ -55,6 +67,10 @@ const PAIRS: &[(Sign, &str, &str)] = &[
         "IIF(c.fragile, 'yes', 'no') = 'yes'",
     ),
     (Sign::BlindProbe, "LENGTH(c.password) > 8 ? true : false", "(c.a > 8 ? c.b : c.d) = 1"),
+    (Sign::BlindProbe, "STARTSWITH(c.passwordHash, 'a')", "STARTSWITH(c.nameHash, 'a')"),
+    (Sign::BlindProbe, "LENGTH(c.owner.api_key) > 20", "LENGTH(c.owner.address) > 20"),
+    (Sign::BlindProbe, "LOWER(c.token) LIKE 'a%'", "c.token = 'abc'"),
+    (Sign::BlindProbe, "c.secret < 'm'", "c.tokens < 4096"),
     (Sign::ForeignDialect, "c.n = ASCII('a')", "c.ascii = 'a'"),
     (Sign::ForeignDialect, "CONTAINS(c.n, 'x', 'admin')", "CONTAINS(c.n, 'x', true)"),
     (Sign::ForeignDialect, "LOWER(c.n) = LOWER('x', 'admin')", "LOWER(c.n) = LOWER('x')"),
@@ -66,6 +82,11 @@ const PAIRS: &[(Sign, &str, &str)] = &[
         "(c.n = 'x') OR (c.m = 1) AND (c.k = 2)",
         "(c.n = 'x') OR ((c.m = 1) AND (c.k = 2))",
     ),
+    (
+        Sign::LooseOr,
+        "((c.n = 'x') OR ((c.m = 1) AND (c.k = 2)))",
+        "((c.n = 'x' OR c.m = 1) AND c.k = 2)",
+    ),
     (Sign::LogicInValue, "CONTAINS(c.n, 'x' OR 'y')", "IIF(c.a OR c.b, 1, 2) = 1"),
     (Sign::LogicInValue, "c[\"\" OR \"1\"=\"1\"] = 'x'", "c[\"OR\"] = 'x'"),
     (Sign::StrayConstant, "c.n = 'a' AND 'a'='a'", "(c.n = 'a' OR 'a' = 'all')"),
@@ -76,6 +97,8 @@ const PAIRS: &[(Sign, &str, &str)] = &[
         "('a' = '*' OR c.n = 'a' OR c.m = 'a')",
     ),
     (Sign::StrayConstant, "c.n = 'x' OR 1=1 AND c.m = 1", "1=1 AND c.n = 'x' OR c.m = 1"),
+    (Sign::StrayConstant, "c.n = 'x' OR c.m = 1 OR '' = 'y'", "('y' = '' OR c.n = 'y')"),
+    (Sign::StrayConstant, "c.n IN ('a', c.n)", "c.n IN ('a', c.m)"),
     (Sign::StrayConstant, "c.n = '' + ''", "c.n = 'a' + c.m"),
     (Sign::StrayConstant, "c.n = ''||''", "c.n = c.a || ''"),
     (Sign::StrayConstant, "c.n = 5 AND NOT true", "NOT c.deleted AND c.n = 5"),
@@ -200,6 +223,10 @@ const AGAINST: &[(&str, &str, bool)] = &[
     ("c.n = 'x'", "c.n = 'y' OR c.m = 'x'", false),
     ("c.n = 'x'", "c.n = 'y' OR c.m != 'x'", true),
     ("c.k = 1", "c.k = 1 OR NOT CONTAINS(c.id, 'q')", true),
+    ("c.k = 1", "c.k = 1 OR c.k > 0", true),
+    ("c.k < 1", "c.k < 1 OR c.k > 9", false),
+    ("c.n = 'x'", "c.n = 'x' OR (c.none ?? 'k') = 'k'", true),
+    ("((c.n = 'x') AND (c.k = 1))", "(((c.n = 'x') AND (c.k = 1)) OR (c.m = 'y'))", true),
     ("c.d = false", "c.d = false OR NOT IS_DEFINED(c.d)", false),
     ("c.d = false", "c.d = false OR NOT IS_DEFINED(c.zz)", true),
     ("c.n = 'x'", "c.n = 'x' AND (c.d = false OR NOT IS_DEFINED(c.d))", false),
@@ -212,6 +239,19 @@ const AGAINST: &[(&str, &str, bool)] = &[
     ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, 'x', true)", false),
     ("c.n = 'x' AND c.k = 1", "c.n = 'x' --' AND c.k = 1", true),
 ];
+
+#[test]
+fn a_sign_is_told_once_of_a_place() {
+    for (_, attack, innocent) in PAIRS {
+        for text in [filtered(attack), filtered(innocent), format!("{}'", filtered(attack))] {
+            let seen = Reader::default().inspect(text.as_bytes()).seen;
+            let mut distinct = seen.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            assert_eq!(distinct.len(), seen.len(), "{text}: {seen:?}");
+        }
+    }
+}
 
 #[test]
 fn what_was_put_in_is_told_by_what_it_changes() {

@@ -11,7 +11,7 @@ pub(in crate::cosmos_sql) fn of_refused(
 ) -> Vec<Seen> {
     let mut out = Vec::new();
     let mut note = |sign: Sign, span: Span| {
-        if out.len() < SEEN_MAX {
+        if out.len() < SEEN_MAX && !out.contains(&(sign, span)) {
             out.push((sign, span));
         }
     };

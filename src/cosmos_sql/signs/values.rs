@@ -38,11 +38,16 @@ impl Walk<'_, '_> {
             Kind::Call { udf: true } => self.note(Sign::FunctionCallInCondition, node),
             Kind::Call { udf: false } => {
                 self.dialect(node);
+                self.secret_call(node);
                 if call_name(self.query, node).eq_ignore_ascii_case(b"IIF") {
                     self.branches(node, 2);
                 }
             }
-            Kind::In { .. } => self.letters(node),
+            Kind::In { .. } => {
+                self.letters(node);
+                self.own_member(node);
+            }
+            Kind::Like { .. } => self.secret_like(node),
             Kind::Object => self.operators(node),
             Kind::Name => self.foreign_name(node),
             Kind::InQuery { .. } => self.note(Sign::SubqueryInCondition, node),
@@ -147,6 +152,7 @@ impl Walk<'_, '_> {
         let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return };
         let (left_constant, right_constant) =
             (self.folder.constant(left), self.folder.constant(right));
+        self.secret_order(node, operator, [&left_constant, &right_constant]);
         let joins = matches!(
             operator,
             Binary::Concat | Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide
