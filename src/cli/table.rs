@@ -17,7 +17,7 @@ pub struct Table {
 }
 
 /// Widest cell; longer ones are cut in the middle.
-const CELL_MAX: usize = 72;
+pub const CELL_MAX: usize = 72;
 
 impl Table {
     /// With these columns.
