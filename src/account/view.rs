@@ -258,7 +258,7 @@ impl AccountModel {
 pub struct Blindness {
     /// What is missing, in words.
     pub missing: &'static str,
-    /// What cannot be judged without it.
+    /// What is not judged without it, a clause.
     pub blind: &'static str,
     /// The command that switches it on.
     pub command: &'static str,
@@ -267,17 +267,17 @@ pub struct Blindness {
 /// Requests by account: places, lists and volume live on them.
 const REQUESTS: Blindness = Blindness {
     missing: "DataPlaneRequests",
-    blind: "Tor, listed addresses, unusual location, unusual volume",
+    blind: "Tor, listed addresses, unusual location and unusual volume are not judged",
     command: "az monitor diagnostic-settings create --name cosmoguard --resource \"$ACCOUNT\" --storage-account \"$STORAGE\" --logs '[{\"category\":\"DataPlaneRequests\",\"enabled\":true}]'",
 };
 const ACTIVITY: Blindness = Blindness {
     missing: "Activity log",
-    blind: "key extraction script, suspicious key-listing principal",
+    blind: "key extraction script and suspicious key-listing principal are not judged",
     command: "az monitor diagnostic-settings subscription create --name cosmoguard --location westeurope --storage-account \"$STORAGE\" --logs '[{\"category\":\"Administrative\",\"enabled\":true}]'",
 };
 const QUERIES: Blindness = Blindness {
     missing: "QueryRuntimeStatistics",
-    blind: "injection; fuzzing goes by bursts of refused queries alone, at most Low",
+    blind: "injection is not judged; fuzzing goes by bursts of refused queries alone and is Low at most",
     command: "az monitor diagnostic-settings create --name cosmoguard-queries --resource \"$ACCOUNT\" --storage-account \"$STORAGE\" --logs '[{\"category\":\"QueryRuntimeStatistics\",\"enabled\":true}]' && az rest --method PATCH --uri \"https://management.azure.com$ACCOUNT?api-version=2021-05-01-preview\" --body '{\"properties\":{\"diagnosticLogSettings\":{\"enableFullTextQuery\":\"True\"}}}'",
 };
 const QUERY_TEXT: Blindness = Blindness {
@@ -287,20 +287,20 @@ const QUERY_TEXT: Blindness = Blindness {
 };
 const MONGO_TEXT: Blindness = Blindness {
     missing: "text in MongoRequests (piiCommandText)",
-    blind: "injection",
+    blind: "injection is not judged",
     command: FULL_TEXT,
 };
 /// Nothing is judged with it; that is said where it could be taken for a gap in the logs.
 const COMMAND_TEXT: Blindness = Blindness {
     missing: "text of commands (piiCommandText)",
-    blind: "injection is not judged in Cassandra, Gremlin and Table commands; which ones are usual is",
+    blind: "which Cassandra, Gremlin and Table commands are usual is not learned; injection is not judged in them either way",
     command: FULL_TEXT,
 };
 /// The feature that puts texts into the log, for all APIs. The portal has it under Features.
 const FULL_TEXT: &str = "az rest --method PATCH --uri \"https://management.azure.com$ACCOUNT?api-version=2021-05-01-preview\" --body '{\"properties\":{\"diagnosticLogSettings\":{\"enableFullTextQuery\":\"True\"}}}'";
 const CONTROL: Blindness = Blindness {
     missing: "ControlPlaneRequests",
-    blind: "changes of the account's own settings, diagnostics switched off among them",
+    blind: "changes of the account's own settings, diagnostics switched off among them, are not seen",
     command: "az monitor diagnostic-settings create --name cosmoguard-control --resource \"$ACCOUNT\" --storage-account \"$STORAGE\" --logs '[{\"category\":\"ControlPlaneRequests\",\"enabled\":true}]'",
 };
 
@@ -349,6 +349,14 @@ mod tests {
         let others = [Category::Activity, Category::ControlPlaneRequests];
         let all = [&others[..], categories].concat();
         blindness(&all, texts).into_iter().map(|b| b.missing).collect()
+    }
+
+    #[test]
+    fn what_is_blind_is_said_in_a_whole_clause() {
+        for b in [REQUESTS, ACTIVITY, QUERIES, QUERY_TEXT, MONGO_TEXT, COMMAND_TEXT, CONTROL] {
+            let verb = [" is not ", " are not "].iter().any(|verb| b.blind.contains(verb));
+            assert!(verb && !b.blind.ends_with("Low"), "without {}: {}", b.missing, b.blind);
+        }
     }
 
     #[test]

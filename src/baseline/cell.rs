@@ -21,7 +21,9 @@ mod rank;
 mod row;
 mod smallest;
 
-pub use queries::{Answer, FailedTexts, FailureRow, KnownRow, QueryCell, QueryRow, Ran, query_key};
+pub use queries::{
+    Answer, FailedTexts, FailureRow, KnownRow, NO_TAG, QueryCell, QueryRow, Ran, query_key,
+};
 pub use row::{CallerKey, CallerRow};
 pub(crate) use row::{ROW_HEAP_MAX, row_heap};
 pub use smallest::SmallestSet;

@@ -143,7 +143,7 @@ pub struct Replay {
     /// Files, folders of any depth (the Azure blob layout included), or - for standard input. .gz and .zst are read.
     #[arg(value_name = "PATH", required_unless_present = "demo", conflicts_with = "demo")]
     pub paths: Vec<PathBuf>,
-    /// A built-in made-up fleet with attacks of all six kinds.
+    /// A built-in made-up fleet with attacks of all eight kinds.
     #[arg(long)]
     pub demo: bool,
     /// Keep learned models here and go on from them; without it a temporary store leaves nothing.

@@ -3,7 +3,7 @@ use anyhow::anyhow;
 
 use super::args::{ModelCoverage, ModelList, ModelShow};
 use super::style::{out, visible};
-use super::table::{Align, Table};
+use super::table::{self, Align, Table};
 use super::{Exit, common, fleet, shapes};
 use crate::account::model::AccountModel;
 use crate::account::view::{self, Brief, Detail, Share};
@@ -190,6 +190,19 @@ pub fn print(d: &Detail) {
     }
 }
 
+/// What an account does not send, in lines that a table does not cut.
+fn lacking(missing: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (n, words) in missing.iter().enumerate() {
+        let comma = if n + 1 < missing.len() { "," } else { "" };
+        match lines.last_mut().filter(|line| line.len() + words.len() + 2 <= table::CELL_MAX) {
+            Some(line) => line.push_str(&format!(" {words}{comma}")),
+            None => lines.push(format!("{words}{comma}")),
+        }
+    }
+    if lines.is_empty() { vec!["sends all".to_owned()] } else { lines }
+}
+
 /// `model coverage`.
 pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     let profile = common::configuration(None)?.config.profile;
@@ -223,8 +236,10 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     for m in &members {
         let blind = &m.blind;
         let words: Vec<&str> = blind.iter().map(|b| b.missing).collect();
-        let lacks = if words.is_empty() { "sends all".to_owned() } else { words.join(", ") };
-        table.row(vec![visible(&m.brief.account), lacks]);
+        for (n, lacks) in lacking(&words).into_iter().enumerate() {
+            let account = if n == 0 { visible(&m.brief.account) } else { String::new() };
+            table.row(vec![account, lacks]);
+        }
         missing.extend(blind.iter().filter(|b| !missing.contains(b)).copied().collect::<Vec<_>>());
     }
     table.lines().iter().for_each(|l| out(l));
@@ -235,9 +250,24 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     }
     for blind in &missing {
         out(&format!(
-            "\nwithout {}: {} not judged. Switch it on with\n  {}",
+            "\nwithout {}: {}. Switch it on with\n  {}",
             blind.missing, blind.blind, blind.command
         ));
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_account_does_not_send_is_never_cut() {
+        let missing =
+            ["QueryRuntimeStatistics", "text in MongoRequests (piiCommandText)", "Activity log"];
+        let lines = lacking(&missing);
+        assert_eq!(lines.join(" "), missing.join(", "));
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= table::CELL_MAX));
+        assert_eq!(lacking(&[]), ["sends all"]);
+    }
 }

@@ -28,6 +28,7 @@ pub fn run(args: &Query) -> anyhow::Result<Exit> {
         None => None,
     };
     let mut input = open(&args.file)?;
+    skip_mark(&mut input).with_context(|| format!("{} cannot be read", args.file.display()))?;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -58,6 +59,19 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
+/// Passes over the mark that says UTF-8; of other encodings nothing can be read.
+fn skip_mark(input: &mut dyn BufRead) -> anyhow::Result<()> {
+    let start = input.fill_buf()?;
+    if start.starts_with(b"\xef\xbb\xbf") {
+        input.consume(3);
+    } else if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, ..] | [1..=0x7f, 0, ..] =
+        start
+    {
+        bail!("the text is UTF-16; convert it to UTF-8 first, as with `iconv -f UTF-16 -t UTF-8`");
+    }
+    Ok(())
+}
+
 fn skip_line(input: &mut dyn BufRead) -> anyhow::Result<()> {
     loop {
         let buffer = input.fill_buf()?;
@@ -70,20 +84,25 @@ fn skip_line(input: &mut dyn BufRead) -> anyhow::Result<()> {
     }
 }
 
-/// The query of a line: as it stands, a JSON string, or an object's `query`.
+/// The query of a line: as it stands, an object's `query`, or either of them as a JSON string, which
+/// is how Azure keeps the object.
 fn text_of(line: &[u8]) -> Vec<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match line.trim_ascii_start().first() {
-        Some(b'"') => serde_json::from_slice::<String>(line).map(String::into_bytes).ok(),
-        Some(b'{') => match serde_json::from_slice::<Value>(line) {
-            Ok(Value::Object(map)) => {
-                map.get("query").and_then(Value::as_str).map(|q| q.as_bytes().to_vec())
-            }
-            _ => None,
-        },
-        _ => None,
+    if line.trim_ascii_start().first() == Some(&b'"')
+        && let Ok(text) = serde_json::from_slice::<String>(line)
+    {
+        return query_of(text.as_bytes()).unwrap_or(text.into_bytes());
     }
-    .unwrap_or_else(|| line.to_vec())
+    query_of(line).unwrap_or_else(|| line.to_vec())
+}
+
+/// The `query` of an object.
+fn query_of(text: &[u8]) -> Option<Vec<u8>> {
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    let Ok(Value::Object(map)) = serde_json::from_slice(text) else { return None };
+    map.get("query")?.as_str().map(|query| query.as_bytes().to_vec())
 }
 
 fn judged(
@@ -98,6 +117,7 @@ fn judged(
     };
     let (evidence, hints) = injection::weighed(&seen, profile);
     let parses = inspection.error.is_none();
+    let looked_at = inspection.error.is_none_or(|error| !error.is_beyond_limits());
     let error = inspection.error.map(|error| {
         let (line, column) = error.line_column(text);
         let said = error.to_string();
@@ -106,7 +126,7 @@ fn judged(
     });
     let hash = |hash: u64| parses.then(|| format!("{hash:016x}"));
     json!({
-        "parses": parses,
+        "parses": looked_at.then_some(parses),
         "error": error,
         "shape": hash(inspection.shape),
         "skeleton": hash(inspection.skeleton),

@@ -17,7 +17,7 @@ pub struct Table {
 }
 
 /// Widest cell; longer ones are cut in the middle.
-const CELL_MAX: usize = 72;
+pub const CELL_MAX: usize = 72;
 /// Widest line. The widest columns of text give way until it holds.
 const LINE_MAX: usize = 100;
 /// No column of text becomes narrower than this for that.

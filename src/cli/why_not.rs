@@ -84,10 +84,7 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         out(&format!("  not learnt: {line}"));
     }
     for b in &blind {
-        out(&format!(
-            "  not judged: {} (no {}). Switch it on with\n  {}",
-            b.blind, b.missing, b.command
-        ));
+        out(&format!("  without {}: {}. Switch it on with\n  {}", b.missing, b.blind, b.command));
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 use std::fmt;
 
 use super::token::TokenKind;
+use crate::limits;
 
 /// Why a text was refused, and the place of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Reason {
     TooManyTokens,
     /// Nested deeper than what is looked at.
     TooDeep,
+    /// A string after `ESCAPE` that is not one character.
+    EscapeLength,
     /// A token that cannot stand there.
     Unexpected {
         /// What stands there.
@@ -76,9 +79,16 @@ impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at byte {}: ", self.at)?;
         match self.reason {
-            Reason::TooLong => f.write_str("the text is too long to be looked at"),
-            Reason::TooManyTokens => f.write_str("the text has too many tokens to be looked at"),
-            Reason::TooDeep => f.write_str("nested too deeply to be looked at"),
+            Reason::TooLong => {
+                write!(f, "not looked at: over {} bytes", limits::QUERY_TEXT_BYTES_MAX)
+            }
+            Reason::TooManyTokens => {
+                write!(f, "not looked at: over {} tokens", limits::QUERY_TOKENS_MAX)
+            }
+            Reason::TooDeep => {
+                write!(f, "not looked at: nested over {} deep", limits::QUERY_DEPTH_MAX)
+            }
+            Reason::EscapeLength => f.write_str("the escape character must be one character"),
             Reason::Unexpected { found, expected } => {
                 write!(f, "expected {expected}, found {}", found.text())
             }
@@ -89,11 +99,21 @@ impl fmt::Display for SqlError {
 impl std::error::Error for SqlError {}
 
 impl SqlError {
-    /// Line and column of the place, both from 1; columns count bytes.
+    /// The text was not looked at, or not to its end: nothing says that it is no query.
+    pub fn is_beyond_limits(&self) -> bool {
+        !matches!(self.reason, Reason::Unexpected { .. } | Reason::EscapeLength)
+    }
+
+    /// Line and column of the place, both from 1; columns count characters.
     pub fn line_column(&self, text: &[u8]) -> (u32, u32) {
         let before = text.get(..self.at as usize).unwrap_or(text);
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        let column = 1 + before
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte != b'\n')
+            .filter(|&&byte| byte & 0xc0 != 0x80)
+            .count();
         (line as u32, column as u32)
     }
 }

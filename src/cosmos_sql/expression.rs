@@ -108,6 +108,7 @@ impl Parser<'_> {
                     if self.peek() != TokenKind::String {
                         return Err(self.unexpected(Expected::Token(TokenKind::String)));
                     }
+                    self.one_character()?;
                     let escape = self.leaf(Kind::String);
                     self.arena.append(&mut children, escape);
                 }

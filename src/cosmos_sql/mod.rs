@@ -76,7 +76,7 @@ impl Workspace {
             let at = self.tokens.last().map_or(0, |token| token.span.start);
             return Err(SqlError { at, reason: Reason::TooManyTokens });
         }
-        let root = parser::Parser::new(&self.tokens, &mut self.arena).program()?;
+        let root = parser::Parser::new(text, &self.tokens, &mut self.arena).program()?;
         Ok(Query {
             text,
             tokens: &self.tokens,

@@ -9,6 +9,7 @@ pub(super) type Parsed = Result<NodeId, SqlError>;
 
 /// A recursive descent over tokens, into an arena.
 pub(super) struct Parser<'p> {
+    text: &'p [u8],
     tokens: &'p [Token],
     at: usize,
     pub(super) arena: &'p mut Arena,
@@ -20,8 +21,8 @@ pub(super) struct Parser<'p> {
 const END: Token = Token { kind: TokenKind::End, span: Span { start: 0, end: 0 } };
 
 impl<'p> Parser<'p> {
-    pub(super) fn new(tokens: &'p [Token], arena: &'p mut Arena) -> Self {
-        Parser { tokens, at: 0, arena, depth: 0 }
+    pub(super) fn new(text: &'p [u8], tokens: &'p [Token], arena: &'p mut Arena) -> Self {
+        Parser { text, tokens, at: 0, arena, depth: 0 }
     }
 
     /// The token `ahead` of here.
@@ -82,6 +83,21 @@ impl<'p> Parser<'p> {
         let parsed = rule(self);
         self.depth -= 1;
         parsed
+    }
+
+    /// The string here is one character, escaped or not.
+    pub(super) fn one_character(&self) -> Result<(), SqlError> {
+        let raw = self.span().of(self.text);
+        let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+        let one = match inner {
+            [b'\\', b'u', hex @ ..] => hex.len() == 4,
+            [b'\\', rest @ ..] => rest.len() == 1,
+            _ => inner.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() == 1,
+        };
+        if one {
+            return Ok(());
+        }
+        Err(SqlError { at: self.span().start, reason: Reason::EscapeLength })
     }
 
     /// A node from `start` to the token before this one.
@@ -325,10 +341,13 @@ impl<'p> Parser<'p> {
     fn order_by(&mut self) -> Parsed {
         let start = self.advance().start;
         self.want(TokenKind::By)?;
-        // A property may be called `rank`; the keyword is followed by the name of a function.
+        // A source may be called `rank`, and is followed by a step; the keyword is followed by the
+        // name of a function, and by no end.
+        use TokenKind::{Asc, Comma, Desc, End, Left, Offset, ParenClose, Right, Udf};
+        let next = self.peek_at(1);
+        let ends = matches!(next, Asc | Comma | Desc | End | Offset | ParenClose);
         let rank = self.peek() == TokenKind::Rank
-            && (self.peek_at(1).is_name()
-                || matches!(self.peek_at(1), TokenKind::Udf | TokenKind::Left | TokenKind::Right));
+            && (ends || next.is_name() || matches!(next, Udf | Left | Right));
         let mut children = Children::NONE;
         if rank {
             self.advance();

@@ -175,7 +175,10 @@ impl Inspection {
         if telling && insertion::changes_logic(&self.sequence.tokens, &put, &within) {
             out.push((Sign::Insertion, put.span));
             if put.lost > 0 && self.error.is_none() {
-                out.push((Sign::LostCondition, Span { start: put.span.end, ..put.span }));
+                // It lies in what cut it off, or in a string that does not end.
+                let behind = |comment: &&Span| comment.start >= put.span.start;
+                let cut = self.comments.iter().find(behind).copied();
+                out.push((Sign::LostCondition, cut.unwrap_or(put.span)));
             }
         }
         out

@@ -189,7 +189,8 @@ fn caller(observation: &QueryObservation, intel: &IntelView) -> CallerFacts {
 
 fn evidence(observation: &QueryObservation, oddity: &Oddity) -> QueryEvidence {
     let row = &observation.joined.row;
-    let usual = oddity.from.and_then(|at| observation.akin.get(at)).map(|kin| {
+    let from = oddity.from.and_then(|at| observation.akin.get(at));
+    let usual = from.filter(|kin| kin.history.n > 0.0).map(|kin| {
         ([kin.history.bytes_at(0.0), kin.history.bytes_at(1.645)], kin.history.rows_max)
     });
     QueryEvidence {
@@ -213,7 +214,10 @@ fn facets(observation: &QueryObservation, oddity: &Oddity) -> Vec<Facet> {
     let mut facets = vec![Facet {
         name: "query",
         observed: Quantity::Name("new to the account".to_owned()),
-        usual: Usual::Shares(Vec::new()),
+        usual: Usual::Queries {
+            known: observation.shapes_known,
+            days: observation.maturity.age_days,
+        },
         p: None,
         broke: true,
     }];

@@ -261,6 +261,13 @@ pub enum Usual {
         /// Days the account has been watched.
         days: f64,
     },
+    /// Queries that the account runs, of which the observed one is none.
+    Queries {
+        /// How many are known.
+        known: u32,
+        /// Days that their texts have been watched.
+        days: f64,
+    },
     /// Nothing is known yet.
     Unknown,
 }

@@ -1,5 +1,7 @@
 //! `MongoRequests`, `CassandraRequests`, `GremlinRequests` and `TableApiRequests`: one front-end
 //! request each, with the API's own operation names and error codes.
+use std::borrow::Cow;
+
 use crate::event::decoder::Context;
 use crate::event::fields::{Field, Fields};
 use crate::event::interner::Region;
@@ -32,7 +34,11 @@ pub(super) fn decode(
         };
     }
     (request.operation, request.resource) = match category {
-        Category::MongoRequests => mongo(&lower, &request.database, &request.container),
+        Category::MongoRequests => {
+            let said = fields.text(Field::CommandText).unwrap_or_default();
+            let command = mongo_command(&lower, said, &request.container);
+            mongo(&command, &request.database, &request.container)
+        }
         Category::CassandraRequests => cassandra(&lower, &request.database),
         Category::GremlinRequests => gremlin(&lower),
         _ => table(&lower),
@@ -75,6 +81,25 @@ fn cassandra_access(code: i32) -> (Access, i32) {
         0x0100 | 0x2100 => (Access::Refused, code),
         _ => (Access::Unknown, code),
     }
+}
+
+/// The command, in lower case: what the operation is called or, where that is the protocol's word
+/// (`OP_MSG`), the first field of what was sent. The old protocol's `OP_QUERY` sends a collection
+/// the bare condition.
+fn mongo_command<'a>(operation: &'a str, said: &str, container: &str) -> Cow<'a, str> {
+    if !operation.starts_with("op_") {
+        return Cow::Borrowed(operation);
+    }
+    let object = said.trim_start().strip_prefix('{').map(str::trim_start);
+    let quoted = object.and_then(|fields| fields.strip_prefix('"')?.split('"').next());
+    let bare = || object?.split([':', '}']).next().map(str::trim_end);
+    let first = quoted.or_else(bare).unwrap_or_default().to_ascii_lowercase();
+    let known = mongo(&first, "", "").1 != Resource::Internal;
+    let to_collection = !container.is_empty() && container != "$cmd";
+    if !known && operation == "op_query" && to_collection && object.is_some() {
+        return Cow::Borrowed("query");
+    }
+    Cow::Owned(first)
 }
 
 fn mongo(operation: &str, database: &str, container: &str) -> (Operation, Resource) {
@@ -188,6 +213,13 @@ mod tests {
         assert_eq!(mongo("find", "shop", "orders"), (Operation::Query, Resource::Document));
         assert_eq!(mongo("ping", "admin", "$cmd"), (Operation::Other, Resource::Internal));
         assert_eq!(mongo("listdatabases", "admin", "$cmd").1, Resource::Structure);
+        let said = |operation, text| mongo_command(operation, text, "orders").into_owned();
+        assert_eq!(said("find", "{\"drop\": \"orders\"}"), "find");
+        assert_eq!(said("op_msg", " { \"findAndModify\": \"orders\"}"), "findandmodify");
+        assert_eq!(said("op_msg", "{saslStart: 1}"), "saslstart");
+        assert_eq!(said("op_query", "{\"name\": \"x\"}"), "query");
+        assert_eq!(said("op_query", ""), "");
+        assert_eq!(mongo_command("op_query", "{\"ismaster\": 1}", "$cmd"), "ismaster");
         assert_eq!(cassandra("queryselect", "shop"), (Operation::Query, Resource::Document));
         assert_eq!(cassandra("queryselect", "system"), (Operation::Query, Resource::Internal));
         assert_eq!(cassandra("querydroptable", "shop"), (Operation::Delete, Resource::Structure));

@@ -47,6 +47,53 @@ fn a_query_is_raw_or_a_json_string_or_an_object() {
 }
 
 #[test]
+fn an_object_may_be_in_a_json_string_and_a_mark_before_it_is_passed_over() {
+    let object = serde_json::json!({"query": "SELECT 1", "parameters": []}).to_string();
+    let quoted = serde_json::to_string(&object).expect("JSON");
+    let said = judged(format!("\u{feff}SELECT 1\n{object}\n{quoted}\n"), &[]);
+    assert_eq!(said.len(), 3);
+    assert!(said.iter().all(|one| one == &said[0] && one["parses"] == true), "{said:?}");
+    for input in [&b"\xff\xfeS\0E\0\n\0"[..], b"\xfe\xff\0S\0E", b"S\0E\0L\0"] {
+        let ran = cli_fed(dir().path(), &["query", "-"], move |to| to.write_all(input));
+        assert_eq!(ran.code, Some(1), "{}", ran.out);
+        assert!(ran.err.contains("UTF-16") && ran.err.contains("UTF-8 first"), "{}", ran.err);
+        assert!(ran.out.is_empty(), "{}", ran.out);
+    }
+}
+
+#[test]
+fn names_that_may_be_data_are_blanked() {
+    let queries = "SELECT * FROM c WHERE c.m['john@secret.com'].v = 1 AND c['4711']=2 AND {'pw-4711':1}.x=1\n\
+                   SELECT VALUE {'pw-4711': c.x, a: 1} FROM c";
+    let said = judged(queries, &[]);
+    let template = said[0]["template"].as_str().expect("a template");
+    assert!(template.contains("c.m['…'].v") && template.contains("{'…': #}"), "{template}");
+    assert!(!template.contains("john"), "{template}");
+    for one in &said {
+        // With values in the places of literals it is a query again.
+        let again = one["template"].as_str().expect("a template").replace('#', "1");
+        assert_eq!(judged(again.clone(), &[])[0]["parses"], true, "{again}");
+    }
+}
+
+#[test]
+fn what_is_not_looked_at_is_not_called_invalid() {
+    let long = format!("SELECT * FROM c WHERE c.n = '{}'", "x".repeat(1 << 20));
+    let many = format!("SELECT * FROM c WHERE c.n IN (1{})", ",1".repeat(30_000));
+    let deep = format!("SELECT {}1{}", "(".repeat(2_000), ")".repeat(2_000));
+    for one in judged(format!("{long}\n{many}\n{deep}\n"), &[]) {
+        assert_eq!(one["parses"], Value::Null, "{one}");
+        assert!(one["error"]["reason"].as_str().is_some_and(|r| r.starts_with("not looked at: ")));
+    }
+}
+
+#[test]
+fn columns_count_characters() {
+    let said = judged("SELECT 'é€' + ^", &[]);
+    assert_eq!((&said[0]["error"]["column"], &said[0]["error"]["byte"]), (&15.into(), &17.into()));
+}
+
+#[test]
 fn what_is_no_query_is_said_where_and_why() {
     let said = judged(
         format!("SELECT * FROM c WHERE c.n = '{LITERAL}'' AND\n\n{{\"query\": 5}}\nSELECT"),
@@ -88,6 +135,9 @@ fn a_template_tells_what_was_put_in() {
     assert!(evidence[0].is_empty() && evidence[3].is_empty(), "{evidence:?}");
     assert!(evidence[1].contains(&"insertion"), "{evidence:?}");
     assert!(evidence[2].contains(&"insertion") && evidence[2].contains(&"lost-condition"));
+    let lost = said[2]["evidence"].as_array().expect("a list");
+    let lost = lost.iter().find(|sign| sign["name"] == "lost-condition").expect("it is there");
+    assert!(lost["span"][0].as_u64() < lost["span"][1].as_u64(), "{lost}");
 }
 
 #[test]

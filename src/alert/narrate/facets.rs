@@ -1,5 +1,5 @@
 //! One row of "what broke, what held" in words.
-use crate::alert::words::{byte_range, bytes, clean, count, days, number, once_in, shares};
+use crate::alert::words::{byte_range, bytes, clean, count, days, number, once_in, plural, shares};
 use crate::detect::{Facet, Quantity, Usual};
 
 /// A facet in words.
@@ -59,6 +59,10 @@ fn usual(usual: &Usual, like: &Quantity) -> String {
         Usual::Shares(values) if values.is_empty() => "nothing known yet".to_owned(),
         Usual::Shares(values) => shares(values),
         Usual::NeverIn { .. } => "none".to_owned(),
+        Usual::Queries { known: 0, .. } => "nothing known yet".to_owned(),
+        Usual::Queries { known, days: age } => {
+            format!("{} known in {}", plural(f64::from(*known), "query", "queries"), days(*age))
+        }
         Usual::Unknown => "nothing known yet".to_owned(),
     }
 }

@@ -125,7 +125,11 @@ pub fn injection(alert: &Alert, e: &QueryEvidence) -> String {
         (None, None) => {}
     }
     if let Some(([median, high], rows)) = e.usual {
-        let known_rows = if rows > 0 { format!(", at most {rows} rows") } else { String::new() };
+        let known_rows = if rows > 0 {
+            format!(", at most {}", plural(f64::from(rows), "row", "rows"))
+        } else {
+            String::new()
+        };
         text.push_str(&format!(
             " The query that it comes from returns {}{known_rows}.",
             byte_range(median, high)

@@ -133,3 +133,30 @@ fn silence_is_told_in_the_findings_own_terms() {
     );
     assert!(text(AlertKind::GeoAnomaly).contains("once in 130 days"));
 }
+
+#[test]
+fn known_queries_are_counted_and_one_row_is_one_row() {
+    use crate::detect::{Evidence, Facet, Quantity, Usual};
+    let broke = |known| {
+        super::facets::facet(
+            &Facet {
+                name: "query",
+                observed: Quantity::Name("new to the account".to_owned()),
+                usual: Usual::Queries { known, days: 30.0 },
+                p: None,
+                broke: true,
+            },
+            1.0,
+        )
+        .usual
+    };
+    assert_eq!(broke(1), "1 query known in 30 days");
+    assert_eq!(broke(750), "750 queries known in 30 days");
+    assert_eq!(broke(0), "nothing known yet");
+    let mut alert = alert(AlertKind::SqlInjection);
+    let Evidence::Query(mut e) = alert.finding.evidence.clone() else { panic!("a query") };
+    e.usual = Some(([550.0, 850.0], 1));
+    alert.finding.evidence = Evidence::Query(e.clone());
+    let text = super::queries::injection(&alert, &e);
+    assert!(text.ends_with(" returns 550 to 850 B, at most 1 row."), "{text}");
+}

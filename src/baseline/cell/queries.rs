@@ -43,6 +43,21 @@ pub struct KnownRow {
     pub runs: u32,
     /// Most rows that one run returned.
     pub rows_max: u64,
+    /// Of one run, by which its answer is found: the smallest [`tag_of`]; [`NO_TAG`] without one.
+    pub tag: u32,
+}
+
+/// No run of a known shape has an id.
+pub const NO_TAG: u32 = u32::MAX;
+
+/// Thirty-two bits of an activity id's hash. Answers are kept by the same hash, so that the run of
+/// the smallest one is the likeliest to find its answer.
+fn tag_of(activity: u128) -> u32 {
+    (activity_hash(activity) >> 32) as u32
+}
+
+fn activity_hash(activity: u128) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(&activity.to_le_bytes())
 }
 
 /// The request that carried a query.
@@ -222,7 +237,8 @@ impl QueryCell {
         }
         let key = query_key(read, run.container);
         if known {
-            return self.add_known(key, run.rows.unwrap_or(0));
+            let tag = run.join_id(time).map_or(NO_TAG, tag_of);
+            return self.add_known(KnownRow { key, runs: 1, rows_max: run.rows.unwrap_or(0), tag });
         }
         let class = match (read.signs() != 0, read.failure.is_some()) {
             (true, false) => 0,
@@ -246,15 +262,15 @@ impl QueryCell {
     }
 
     /// Counts a known shape; where there are too many, those of smallest key.
-    fn add_known(&mut self, key: u64, rows: u64) {
-        match self.known.binary_search_by_key(&key, |k| k.key) {
+    fn add_known(&mut self, row: KnownRow) {
+        match self.known.binary_search_by_key(&row.key, |k| k.key) {
             Ok(at) => {
                 let known = &mut self.known[at];
                 known.runs = known.runs.saturating_add(1);
-                known.rows_max = known.rows_max.max(rows);
+                known.rows_max = known.rows_max.max(row.rows_max);
+                known.tag = known.tag.min(row.tag);
             }
             Err(at) => {
-                let row = KnownRow { key, runs: 1, rows_max: rows };
                 insert_sorted(&mut self.known, row, at, limits::CELL_KNOWN_QUERIES_MAX);
             }
         }
@@ -301,7 +317,7 @@ impl QueryCell {
     pub(super) fn add_answer(&mut self, time: Timestamp, r: &Request, stranger: bool) {
         let Some(activity) = join_id(time, r) else { return };
         let class: u64 = if r.status == 400 { 0 } else { 1 + u64::from(!stranger) };
-        let rank = class << 62 | xxhash_rust::xxh3::xxh3_64(&activity.to_le_bytes()) >> 2;
+        let rank = class << 62 | activity_hash(activity) >> 2;
         let answer = Answer {
             rank,
             activity,
@@ -363,6 +379,13 @@ impl QueryCell {
     /// The requests that carried a query, as far as they are kept.
     pub fn answers(&self) -> &[Answer] {
         &self.answers
+    }
+    /// The answer to a run of `known`, where it is kept. Of refused requests there is none: their
+    /// room is their own.
+    pub fn answer_of(known: &KnownRow, answers: &[Answer]) -> Option<Answer> {
+        let tag = |a: &Answer| ((a.rank << 2) >> 32) as u32;
+        let found = answers.iter().find(|a| known.tag != NO_TAG && tag(a) == known.tag);
+        found.copied()
     }
     /// Malformed requests by caller and container.
     pub fn failures(&self) -> &[FailureRow] {

@@ -52,7 +52,7 @@ pub(super) fn split(
 ) -> (Vec<Joined>, Vec<(i64, QueryRow)>) {
     let carry = &shapes.carry;
     let here = cell.queries.as_deref();
-    let before = near(carry.minute, minute).then_some(carry);
+    let before = shapes.carry_before(minute);
     let (mut ready, mut waiting) = (Vec::new(), Vec::new());
     for (then, row) in &carry.waiting {
         let answer = here.filter(|_| near(*then, minute)).and_then(|q| best(row, q.answers()));
@@ -103,6 +103,11 @@ impl QueryShapes {
     /// The minute at which queries that wait for their requests are judged without them.
     pub fn due(&self) -> Option<i64> {
         self.carry.due()
+    }
+
+    /// What the cell before `minute` left, if that is its neighbour.
+    pub(super) fn carry_before(&self, minute: i64) -> Option<&Carry> {
+        near(self.carry.minute, minute).then_some(&self.carry)
     }
 
     /// Queries that waited for a request that did not come, judged at `minute`.

@@ -2,7 +2,7 @@
 //! only after they have come back on several days.
 use super::join::principal_code;
 use super::*;
-use crate::baseline::cell::KnownRow;
+use crate::baseline::cell::{KnownRow, NO_TAG, QueryCell};
 use crate::time::Timestamp;
 
 /// A new query and whether it is odd enough to wait before it teaches.
@@ -23,18 +23,34 @@ impl QueryShapes {
             self.day_has_text = true;
             self.first_day.get_or_insert(at.day());
         }
+        let earlier = self.answered_before(minute, cell);
         self.carry_over(minute, cell);
         if let Some(queries) = cell.queries.as_deref() {
             self.dropped = self.dropped.saturating_add(queries.dropped());
             self.move_landmark(at, profile);
             for row in queries.known() {
                 self.teach_known(at, row, profile);
+                if let Some(answer) = QueryCell::answer_of(row, queries.answers()) {
+                    let caller = cell.caller_of(answer.caller).map(|(k, _)| k);
+                    self.teach_answer(row.key, &answer, caller);
+                }
+            }
+            for (key, answer) in &earlier {
+                self.teach_answer(*key, answer, None);
             }
             for row in queries.rows() {
                 self.teach_known_row(at, row, profile);
             }
         }
         self.teach_new(at, judged, profile);
+    }
+
+    /// Answers of the cell before to known queries whose text came in this one.
+    fn answered_before(&self, minute: i64, cell: &Cell) -> Vec<(u64, Answer)> {
+        let Some(before) = self.carry_before(minute) else { return Vec::new() };
+        let known = cell.queries.as_deref().map_or(&[][..], QueryCell::known);
+        let answered = known.iter().map(|k| (k.key, QueryCell::answer_of(k, &before.answers)));
+        answered.filter_map(|(key, answer)| Some((key, answer?))).collect()
     }
 
     /// Applies what was judged without a cell: late, or without its request.
@@ -90,7 +106,7 @@ impl QueryShapes {
             return;
         }
         let runs = row.runs.min(u64::from(u32::MAX)) as u32;
-        let known = KnownRow { key, runs, rows_max: row.rows_max.unwrap_or(0) };
+        let known = KnownRow { key, runs, rows_max: row.rows_max.unwrap_or(0), tag: NO_TAG };
         self.teach_known(at, &known, profile);
     }
 

@@ -203,6 +203,40 @@ fn an_ordinary_new_query_is_known_at_once_and_an_odd_one_after_three_days() {
 }
 
 #[test]
+fn what_a_known_query_returns_is_learned_from_every_cell_it_runs_in() {
+    let (ten, read) = (limits::CELL_MINUTES, read(1, &[]));
+    let mut shapes = QueryShapes::default();
+    let mut learn = |at: i64, ask: bool, answer: bool, bytes: u64| {
+        let (minute, mut cell) = (cell_end(DAY, 0) + at / 2 * ten, Cell::default());
+        if ask {
+            add_text(&mut cell, minute, at as u128 / 4 + 1, &read, &shapes);
+        }
+        if answer {
+            add_request(&mut cell, minute - 1, &request(at as u128 / 4 + 1, 200, bytes));
+        }
+        close(&mut shapes, minute, &cell, false);
+        shapes.shapes.first().map_or(0.0, |s| s.bytes[2])
+    };
+    // The first comes without its request: nothing is known of what it returns.
+    learn(0, true, false, 0);
+    assert_eq!(learn(2, false, false, 0), 0.0);
+    for n in 1..=40 {
+        // Text and request in one cell, or the request in the cell before.
+        let parted = n % 2 == 0;
+        if parted {
+            learn(4 * n, false, true, 300 + n as u64 * 10);
+        }
+        learn(4 * n + 2 * i64::from(parted), true, !parted, 300 + n as u64 * 10);
+    }
+    let shape = shapes.shapes[0];
+    assert_eq!(shape.bytes[2], 40.0, "each answer once");
+    let history = shape.history();
+    assert!((400.0..600.0).contains(&history.bytes_at(0.0)), "{}", history.bytes_at(0.0));
+    assert!((600.0..900.0).contains(&history.bytes_at(1.645)), "{}", history.bytes_at(1.645));
+    assert_ne!(shape.principals[0], 0, "and who runs it");
+}
+
+#[test]
 fn a_query_that_failed_teaches_nothing() {
     let mut shapes = QueryShapes::default();
     let minute = cell_end(DAY, 0);

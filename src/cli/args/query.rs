@@ -4,6 +4,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// `query`.
+///
+/// A line is a query as it stands, a JSON string, or an object with `query` as Azure logs it (also as
+/// a JSON string). For each there is one line of JSON: `parses` (null: longer, deeper or of more
+/// tokens than is looked at), `error` with `byte` from 0 and `line` and `column` from 1, columns in
+/// characters, hashes, the template without literals, evidence and hints with their spans in bytes.
 #[derive(Debug, Args)]
 pub struct Query {
     /// File with one query a line; `-` for standard input.

@@ -246,7 +246,7 @@ fn texts_are_for_people_and_show_no_values() {
         "SELECT TOP # c.id, COUNT(#) AS n FROM c JOIN c2 IN c.tags WHERE ",
         "c.name = '…'",
         "(c2.x > # OR c2.y BETWEEN # AND #)",
-        "c[\"a b\"][#] IN ('…')",
+        "c['…'][#] IN ('…')",
         "c.z = @…",
     ] {
         let swapped =

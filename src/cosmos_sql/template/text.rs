@@ -117,11 +117,14 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// A value; an object as the list that makes it.
+    /// A value; an object as the list that makes it, where there is one: names of lists are plain.
     fn value(&mut self, value: NodeId) {
         let query = self.canon.query;
-        let empty = query.first_child(value).is_none();
-        if self.kind(value) == Kind::Object && !empty && aggregate(query, value).is_none() {
+        let mut keys = query.children(value).filter_map(|property| query.first_child(property));
+        let listed = self.kind(value) == Kind::Object
+            && query.first_child(value).is_some()
+            && keys.all(|key| is_plain(query.name(key)));
+        if listed && aggregate(query, value).is_none() {
             for (i, property) in query.children(value).enumerate() {
                 self.word(if i > 0 { ", " } else { "" });
                 let mut parts = query.children(property);
@@ -407,12 +410,14 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// A name that no program's identifier has may be data, as in a map from addresses: it is blanked.
     fn member(&mut self, name: &[u8]) {
-        let plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-            && name.first().is_some_and(|byte| !byte.is_ascii_digit());
-        self.word(if plain { "." } else { "[\"" });
-        self.name(name);
-        self.word(if plain { "" } else { "\"]" });
+        if is_plain(name) {
+            self.word(".");
+            self.name(name);
+        } else {
+            self.word("['…']");
+        }
     }
 
     fn object(&mut self, node: NodeId) {
@@ -422,7 +427,10 @@ impl Writer<'_, '_> {
             self.word(if i > 0 { ", " } else { "" });
             let mut parts = query.children(property);
             let (Some(key), Some(value)) = (parts.next(), parts.next()) else { continue };
-            self.name(query.name(key));
+            match query.name(key) {
+                key if is_plain(key) => self.name(key),
+                _ => self.word("'…'"),
+            }
             self.word(": ");
             self.aggregate_or_expression(value);
         }
@@ -451,6 +459,12 @@ impl Writer<'_, '_> {
         self.list(self.canon.query.children(call).skip(1), ", ");
         self.word(")");
     }
+}
+
+/// An identifier.
+fn is_plain(name: &[u8]) -> bool {
+    name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && name.first().is_some_and(|byte| !byte.is_ascii_digit())
 }
 
 /// What the source at this place in its scopes is called: `c`, `c2`, …

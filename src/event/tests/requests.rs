@@ -237,6 +237,9 @@ fn commands_are_carried_for_data_only_and_never_shown() {
     let text = r#"{\"find\":\"sEcReT\"}"#;
     for (category, operation, carried) in [
         ("MongoRequests", "find", true),
+        ("MongoRequests", "OP_MSG", true),
+        ("MongoRequests", "OP_QUERY", true),
+        ("MongoRequests", "OP_REPLY", true),
         ("MongoRequests", "saslStart", false),
         ("CassandraRequests", "QuerySelect", true),
         ("GremlinRequests", "eval", true),

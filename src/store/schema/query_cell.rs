@@ -162,7 +162,7 @@ struct FailedTextsV1 {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QueryCellV1 {
     rows: Vec<(u64, QueryRowV1)>,
-    known: Vec<(u64, u32, u64)>,
+    known: Vec<(u64, u32, u64, u32)>,
     answers: Vec<AnswerV1>,
     failures: Vec<FailureRowV1>,
     failed_texts: Vec<FailedTextsV1>,
@@ -173,7 +173,7 @@ impl From<&QueryCell> for QueryCellV1 {
     fn from(q: &QueryCell) -> QueryCellV1 {
         QueryCellV1 {
             rows: q.rows.iter().map(|(rank, row)| (*rank, row.into())).collect(),
-            known: q.known.iter().map(|k| (k.key, k.runs, k.rows_max)).collect(),
+            known: q.known.iter().map(|k| (k.key, k.runs, k.rows_max, k.tag)).collect(),
             answers: q.answers.iter().map(answer).collect(),
             failures: q.failures.iter().map(Into::into).collect(),
             failed_texts: q
@@ -233,8 +233,12 @@ impl QueryCellV1 {
     pub fn restore(self) -> Option<QueryCell> {
         let rows = self.rows.into_iter().map(|(rank, row)| Some((rank, row.restore()?)));
         let rows = rows.collect::<Option<Vec<_>>>()?;
-        let known =
-            self.known.into_iter().map(|(key, runs, rows_max)| KnownRow { key, runs, rows_max });
+        let known = self.known.into_iter().map(|(key, runs, rows_max, tag)| KnownRow {
+            key,
+            runs,
+            rows_max,
+            tag,
+        });
         let known: Vec<KnownRow> = known.collect();
         let answers: Vec<Answer> = self.answers.into_iter().map(restore_answer).collect();
         let failures: Vec<FailureRow> =
