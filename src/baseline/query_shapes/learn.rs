@@ -39,7 +39,7 @@ impl QueryShapes {
                 self.teach_answer(*key, answer, None);
             }
             for row in queries.rows() {
-                self.teach_known_row(at, row, profile);
+                self.teach_known_row(at, cell, row, profile);
             }
         }
         self.teach_new(at, judged, profile);
@@ -98,9 +98,14 @@ impl QueryShapes {
         shape.rows_max = shape.rows_max.max(row.rows_max.min(u64::from(u32::MAX)) as u32);
     }
 
-    /// A row of the cell that has become known since it arrived. It teaches what a known one does and
-    /// no more: whether it was known by then depends on how far cells were closed when it came.
-    fn teach_known_row(&mut self, at: Timestamp, row: &QueryRow, profile: &QueriesProfile) {
+    /// A row of the cell that has become known since it arrived, with its answer.
+    fn teach_known_row(
+        &mut self,
+        at: Timestamp,
+        cell: &Cell,
+        row: &QueryRow,
+        profile: &QueriesProfile,
+    ) {
         let key = query_key(&row.read, &row.container);
         if !self.knows(key) {
             return;
@@ -108,6 +113,11 @@ impl QueryShapes {
         let runs = row.runs.min(u64::from(u32::MAX)) as u32;
         let known = KnownRow { key, runs, rows_max: row.rows_max.unwrap_or(0), tag: NO_TAG };
         self.teach_known(at, &known, profile);
+        let answers = cell.queries.as_ref().map_or(&[][..], |q| q.answers());
+        for answer in answers.iter().filter(|a| row.activities.as_slice().contains(&a.activity)) {
+            let caller = cell.caller_of(answer.caller).map(|(k, _)| k);
+            self.teach_answer(key, answer, caller);
+        }
     }
 
     fn teach_answer(&mut self, key: u64, answer: &Answer, caller: Option<&CallerKey>) {
