@@ -341,13 +341,10 @@ impl<'p> Parser<'p> {
     fn order_by(&mut self) -> Parsed {
         let start = self.advance().start;
         self.want(TokenKind::By)?;
-        // A source may be called `rank`, and is followed by a step; the keyword is followed by the
-        // name of a function, and by no end.
-        use TokenKind::{Asc, Comma, Desc, End, Left, Offset, ParenClose, Right, Udf};
-        let next = self.peek_at(1);
-        let ends = matches!(next, Asc | Comma | Desc | End | Offset | ParenClose);
+        // A property may be called `rank`; the keyword is followed by the name of a function.
         let rank = self.peek() == TokenKind::Rank
-            && (ends || next.is_name() || matches!(next, Udf | Left | Right));
+            && (self.peek_at(1).is_name()
+                || matches!(self.peek_at(1), TokenKind::Udf | TokenKind::Left | TokenKind::Right));
         let mut children = Children::NONE;
         if rank {
             self.advance();

@@ -259,7 +259,7 @@ fn texts_are_for_people_and_show_no_values() {
 #[test]
 fn hostile_names_are_escaped_and_texts_bounded() {
     let text = shown("SELECT c['\u{202e}<b>\\\"x'] FROM c");
-    assert!(text.contains("\\u{202e}<b>\\u{5c}\\u{22}x"), "{text}");
+    assert_eq!(text, "SELECT c['…'] FROM c");
     let long = "x".repeat(5000);
     assert!(shown(&format!("SELECT c.{long} FROM c")).len() < 200);
     let many: Vec<_> = (0..500).map(|i| format!("c.property{i} = {i}")).collect();

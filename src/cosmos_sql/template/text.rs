@@ -123,7 +123,7 @@ impl Writer<'_, '_> {
         let mut keys = query.children(value).filter_map(|property| query.first_child(property));
         let listed = self.kind(value) == Kind::Object
             && query.first_child(value).is_some()
-            && keys.all(|key| is_plain(query.name(key)));
+            && keys.all(|key| is_plain(query.name(key)) || is_number_of_unnamed(query.name(key)));
         if listed && aggregate(query, value).is_none() {
             for (i, property) in query.children(value).enumerate() {
                 self.word(if i > 0 { ", " } else { "" });
@@ -465,6 +465,11 @@ impl Writer<'_, '_> {
 fn is_plain(name: &[u8]) -> bool {
     name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         && name.first().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+/// `$1`, as the gateway calls what has no name.
+fn is_number_of_unnamed(name: &[u8]) -> bool {
+    name.strip_prefix(b"$").is_some_and(|number| number.iter().all(u8::is_ascii_digit))
 }
 
 /// What the source at this place in its scopes is called: `c`, `c2`, …

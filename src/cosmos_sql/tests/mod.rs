@@ -96,6 +96,8 @@ fn what_the_service_refuses_is_refused_and_says_where() {
         ("SELECT VALUE 1 BETWEEN 2 AND 3 BETWEEN 4 AND 5", 31, "found `BETWEEN`"),
         ("SELECT VALUE a IN (1) = true", 22, "found `=`"),
         ("SELECT * FROM c WHERE c.a = 1 OR TRUE AND", 41, "an expression"),
+        ("SELECT * FROM c WHERE c.a LIKE 'x' ESCAPE 'xy'", 42, "must be one character"),
+        ("SELECT * FROM c WHERE c.a LIKE 'x' ESCAPE ''", 42, "must be one character"),
     ] {
         let error = error(text);
         assert_eq!(error.at, at, "{text}: {error}");

@@ -41,6 +41,7 @@ const PLACES: &[&str] = &[
     "SELECT * FROM c WHERE c.n = '{}'' AND c.k = 1",
     "SELECT * FROM c WHERE c.n = '\\q{}' ; /* {} */",
     "SELECT * FROM c WHERE c.n = 'x' AND c.k = '{}",
+    "SELECT VALUE {'k {}': c.m['{}@a'].v} FROM c WHERE {'1{}': 1}.x = 1 AND c['-{}'] = 2",
     "SELECT * FROM c WHERE c.n = '{}' || '{}' OR CONTAINS('{}', '{}')",
 ];
 
