@@ -128,7 +128,8 @@ proptest! {
         which in any::<prop::sample::Index>(),
         damages in prop::collection::vec(damage(), 1..5),
     ) {
-        let mut payload = opened(which.get(GOOD.as_slice()));
+        let good: &Vec<u8> = which.get(&GOOD);
+        let mut payload = opened(good);
         for damage in &damages {
             if !payload.is_empty() {
                 payload = damaged(&payload, damage);
