@@ -194,12 +194,11 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// sled alone, as the store opens it.
+/// sled alone, with the cache that its bound should give.
 fn sled_alone(dir: &Path, accounts: usize, templates: &Templates) -> [f64; 2] {
     let config = sled::Config::default()
         .path(dir)
         .cache_capacity(32 << 20)
-        .segment_size(1 << 20)
         .flush_every_ms(None)
         .mode(sled::Mode::LowSpace);
     let db = config.open().expect("sled opens");

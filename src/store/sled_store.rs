@@ -11,15 +11,14 @@ use super::envelope::EnvelopeError;
 use super::mark::Mark;
 use super::{StateStore, StoreError, Visit, WriteBatch, keys, lock, quiet};
 
-/// Page cache, bytes. Working sets are models of awake accounts, which live in the actors; the
-/// cache only serves wake-ups.
-const CACHE_BYTES: u64 = 32 << 20;
-/// A page above a quarter of this goes into a file of its own, of which the engine's cache counts
-/// but the name. Sixteen models, which make a page, are to stay below.
-const SEGMENT_BYTES: usize = 1 << 20;
-/// The cache is in 256 shards; each looks whether it is full at every 64th access, whatever was read
-/// meanwhile. One access for each so many bytes lets it look before its share is read over.
-const BYTES_PER_ACCESS: usize = (CACHE_BYTES / 256 / 64) as usize;
+/// Page cache, bytes as the engine counts them: 64 for each of its 256 shards. Pages of models mostly
+/// lie in files of their own, of which it counts the pointer, some 32 bytes: two stay in a shard.
+/// Any other page is longer than a share, and the last one of each stays. Working sets are models
+/// of awake accounts, which live in the actors; the cache only serves what is near each other.
+const CACHE_BYTES: u64 = 256 * 64;
+/// A shard looks whether it is full at every 64th access, whatever was read meanwhile. One access
+/// more for each so many bytes makes it look at every 128 KiB, about a page of models.
+const BYTES_PER_ACCESS: usize = 2 << 10;
 
 /// A sled database in a directory.
 pub struct SledStore {
@@ -66,7 +65,6 @@ impl SledStore {
         let config = sled::Config::default()
             .path(dir)
             .cache_capacity(CACHE_BYTES)
-            .segment_size(segment_bytes(dir))
             .flush_every_ms(None)
             .mode(sled::Mode::LowSpace);
         let opened = quiet::caught(|| {
@@ -182,7 +180,6 @@ impl SledStore {
             if let Some(old) = self.ask("read", |db| db.get(&key))? {
                 next.remove(&key, &old);
             }
-            self.account_for(&key, value.as_ref().map_or(0, Vec::len))?;
             match value {
                 Some(value) => {
                     next.add(&key, &value);
@@ -225,15 +222,6 @@ impl Drop for SledStore {
         // Closing flushes, and may panic where the files are damaged; that was or will be told.
         let _ = quiet::caught(|| drop(db));
     }
-}
-
-/// The segments of the database in `dir`, bytes; the engine opens files with their own size only.
-fn segment_bytes(dir: &Path) -> usize {
-    let text = std::fs::read(dir.join("conf")).unwrap_or_default();
-    let size = String::from_utf8_lossy(&text)
-        .lines()
-        .find_map(|line| line.strip_prefix("segment_size: ")?.parse::<usize>().ok());
-    size.unwrap_or(SEGMENT_BYTES)
 }
 
 fn found(db: &sled::Db) -> Result<Found, sled::Error> {
@@ -409,17 +397,6 @@ mod tests {
             store.flush().unwrap();
         }
         assert_eq!(SledStore::open(dir.path()).unwrap().get(b"k").unwrap(), Some(b"v".to_vec()));
-    }
-
-    #[test]
-    fn files_with_smaller_segments_open() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(sled::Config::default().path(dir.path()).open().unwrap());
-        assert_eq!(segment_bytes(dir.path()), 512 << 10);
-        SledStore::open(dir.path()).unwrap();
-        let new = tempfile::tempdir().unwrap();
-        drop(SledStore::open(new.path()).unwrap());
-        assert_eq!(segment_bytes(new.path()), SEGMENT_BYTES);
     }
 
     #[test]

@@ -128,7 +128,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         damages in prop::collection::vec(damage(), 1..5),
     ) {
-        let good: &Vec<u8> = which.get(GOOD.as_slice());
+        let good: &Vec<u8> = which.get(&GOOD);
         let mut payload = opened(good);
         for damage in &damages {
             if !payload.is_empty() {

@@ -190,7 +190,7 @@ fn what_is_no_zip_and_what_has_no_end() {
         fs::write(&path, bytes).unwrap();
         assert!(matches!(verify(&path), Err(SnapshotError::NotASnapshot(_))));
     }
-    assert!(matches!(verify(dir.path()), Err(SnapshotError::Io { .. })));
+    assert!(matches!(verify(dir.path()), Err(SnapshotError::NotAFile(_))));
     assert!(matches!(verify(&dir.path().join("none")), Err(SnapshotError::Io { .. })));
 }
 
