@@ -47,7 +47,7 @@ pub struct KnownRow {
     pub runs: u32,
     /// Most rows that one run returned.
     pub rows_max: u64,
-    /// Of one run, by which its answer is found: the smallest [`tag_of`]; [`NO_TAG`] without one.
+    /// Of one run, by which its answer is found: the smallest hash of an id; [`NO_TAG`] without one.
     pub tag: u32,
 }
 
