@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 7  main, cli, config               what a person sees and sets
-//! 6  */actor.rs, router, replay, alert::desk    the only place that knows actix
+//! 6  */actor.rs, router, replay, live, alert::desk    the only place that knows actix
 //! 5  store, snapshot, source, evidence, intel::feeds, simulate, telemetry    bytes in and out, no actix
 //! 4  account, tenant, fleet, alert    pure: batches in, findings and alerts out
 //! 3  detect, severity                 pure: observations to p-values to severities
@@ -33,9 +33,11 @@ pub mod fleet;
 pub mod ids;
 pub mod intel;
 pub mod limits;
+pub mod live;
 pub mod profile;
 pub mod replay;
 pub mod router;
+pub mod server;
 pub mod severity;
 pub mod simulate;
 pub mod snapshot;

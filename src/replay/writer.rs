@@ -25,6 +25,12 @@ pub enum WriterError {
     },
 }
 
+/// Is told of alert lines once they are durable: in the file, and in the store under their number.
+pub trait Listener: Send {
+    /// A line in the shape of [`Format::Defender`], without its end, and its number.
+    fn delivered(&mut self, number: u64, line: &[u8]);
+}
+
 enum Sink {
     File(BufWriter<File>, PathBuf),
     Stdout,

@@ -247,7 +247,9 @@ fn mend(
     report.why.extend(words(&Judgement { accounts: Vec::new(), ..judgement.clone() }));
     if judgement.behind.is_some() {
         report.reaches = Some(run::summary(store)?.watermark);
-        keep_alerts(dir, report);
+        if keep_alerts(dir, report) {
+            begin_alerts_anew(dir, store)?;
+        }
     }
     if !judgement.accounts.is_empty() {
         repair::accounts(store, &judgement.accounts, snapshots, report)?;
@@ -280,6 +282,23 @@ fn keep_alerts(dir: &Path, report: &mut Recovery) -> bool {
             false
         }
     }
+}
+
+/// A state that knows of no alert yet will raise all of them again: their file, of which a copy was
+/// kept, is to begin anew. Without this its lines would be taken for another's and stay.
+fn begin_alerts_anew(dir: &Path, store: &dyn StateStore) -> Result<(), StoreError> {
+    let key = keys::delivered(&DataDir::new(dir).alerts());
+    let mut knows_alerts = store.get(&key)?.is_some();
+    store.scan(keys::ALERT, &mut |_, _| {
+        knows_alerts = true;
+        false
+    })?;
+    if knows_alerts {
+        return Ok(());
+    }
+    let mut batch = WriteBatch::default();
+    batch.put(key, 0_u64.to_be_bytes().to_vec());
+    store.write(batch)
 }
 
 /// The way down from a store that cannot be kept.
@@ -328,7 +347,7 @@ impl<'a> Climb<'a> {
     fn replaced(&mut self) -> Result<SledStore, StoreError> {
         let alerts_are_kept = keep_alerts(self.dir, &mut self.report);
         for candidate in self.snapshots.newest_first() {
-            match self.restored(&candidate)? {
+            match self.restored(&candidate, alerts_are_kept)? {
                 Ok(store) => return Ok(store),
                 Err(cause) => {
                     self.report.notes.push(format!("snapshot {}: {cause}", candidate.name));
@@ -405,7 +424,11 @@ impl<'a> Climb<'a> {
     }
 
     /// A snapshot in its place; the inner error is the snapshot's.
-    fn restored(&mut self, candidate: &Candidate) -> Result<Result<SledStore, String>, StoreError> {
+    fn restored(
+        &mut self,
+        candidate: &Candidate,
+        alerts_are_kept: bool,
+    ) -> Result<Result<SledStore, String>, StoreError> {
         let new = self.fresh()?;
         let store = SledStore::open(&new)?;
         if let Err(cause) = self.snapshots.load(&candidate.name, &store) {
@@ -422,6 +445,10 @@ impl<'a> Climb<'a> {
         }
         let reaches = Some(run::summary(store.as_ref())?.watermark);
         repair::name_all(store.as_ref(), &self.named, reaches, &mut self.report)?;
+        if alerts_are_kept {
+            begin_alerts_anew(self.dir, store.as_ref())?;
+            store.flush()?;
+        }
         self.report.rung = Rung::Snapshot { name: candidate.name.clone() };
         self.report.reaches = reaches;
         drop(store);
@@ -432,11 +459,7 @@ impl<'a> Climb<'a> {
     fn emptied(&mut self, alerts_are_kept: bool) -> Result<SledStore, StoreError> {
         let store = SledStore::open(&self.fresh()?)?;
         if alerts_are_kept {
-            // All of them are raised again: the file is to begin anew.
-            let mut batch = WriteBatch::default();
-            let file = DataDir::new(self.dir).alerts();
-            batch.put(keys::delivered(&file), 0_u64.to_be_bytes().to_vec());
-            store.write(batch)?;
+            begin_alerts_anew(self.dir, &store)?;
         }
         store.flush()?;
         self.report.rung = Rung::Empty;
