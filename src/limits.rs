@@ -82,6 +82,8 @@ pub const QUERY_SHAPES_BYTES_MAX: usize = 48 << 10;
 pub const QUERY_ACTIVITIES_MAX: usize = 4;
 /// Distinct request lengths kept of one caller's malformed requests: the smallest ones.
 pub const FAILURE_LENGTHS_MAX: usize = 6;
+/// Addresses of malformed requests kept of an hour: enough to see that they are several.
+pub const FAILURE_ADDRESSES_MAX: usize = 6;
 /// Distinct places of syntax errors kept of one container.
 pub const ERROR_PLACES_MAX: usize = 6;
 

@@ -172,6 +172,7 @@ impl AccountModel {
             + ListedBaseline::HEAP_MAX
             + size_of::<QueryShapes>()
             + QueryShapes::HEAP_MAX
+            + ErrorsBaseline::HEAP_MAX
     }
 
     /// Bytes the model takes, heap included.
@@ -193,7 +194,8 @@ impl AccountModel {
             ("listed", self.listed.heap_bytes()),
             (
                 "queries",
-                self.shapes.as_ref().map_or(0, |s| size_of::<QueryShapes>() + s.heap_bytes()),
+                self.shapes.as_ref().map_or(0, |s| size_of::<QueryShapes>() + s.heap_bytes())
+                    + self.errors.heap_bytes(),
             ),
         ]
     }

@@ -215,7 +215,7 @@ impl Cell {
         if r.resource != Resource::Document || r.internal || !commands {
             return;
         }
-        if !(texts || asks && r.status == 400) {
+        if !(texts || asks && queries::is_malformed(r)) {
             return;
         }
         let hash = caller_hash(r);

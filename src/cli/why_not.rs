@@ -12,7 +12,7 @@ use crate::baseline::tempo::HourStatus;
 use crate::detect::{AlertKind, Severity};
 use crate::event::Sign;
 use crate::profile::Profile;
-use crate::severity;
+use crate::severity::{self, BANDS};
 use crate::store::{StateStore, display_ring, keys, untaught};
 use crate::time::Timestamp;
 
@@ -122,12 +122,12 @@ fn print(r: &HourRecord, profile: &Profile) {
     let mut table = Table::new(&[
         ("test", Align::Left),
         ("this hour", Align::Left),
-        ("Low needs", Align::Left),
+        ("an alert needs", Align::Left),
         ("lacked", Align::Left),
     ]);
     let mut closest: Option<(f64, &str)> = None;
     for lane in SurpriseLane::ALL {
-        let needed = severity::limits_per_day(kind(lane), &profile.severity)[0];
+        let needed = needed(lane, profile);
         let [seen, lacked] = said(lane, r, needed);
         if let Some(ratio) = distance(lane, r, needed)
             && closest.is_none_or(|(nearest, _)| ratio < nearest)
@@ -172,31 +172,37 @@ fn said(lane: SurpriseLane, r: &HourRecord, needed: f64) -> [String; 2] {
         }
         (Fate::None, None) => "-".to_owned(),
         (Fate::None, Some(p)) if p >= 1.0 => "everything".to_owned(),
-        (Fate::None, Some(p)) if p > needed => format!("{} rarer", factor(p / needed)),
-        // Rare, and yet no finding: the detector asks for more than a small p.
-        (Fate::None, Some(_)) => format!("rare, but not what tells: {}", more_than_rare(lane)),
+        // Of what is no finding only p is known, and the limit is one of p·r: they do not compare.
+        (Fate::None, Some(_)) => format!("what tells: {}", more_than_rare(lane)),
     };
     [seen, lacked]
+}
+
+/// The p·r at which this kind raises its lowest severity.
+fn needed(lane: SurpriseLane, profile: &Profile) -> f64 {
+    let limits = severity::limits_per_day(kind(lane), &profile.severity);
+    let floor = profile.severity.kinds.get(kind(lane).alert_type()).map(|k| k.floor.as_str());
+    let at = BANDS.iter().position(|band| Some(band.as_str()) == floor).unwrap_or(0);
+    limits[at]
 }
 
 /// What a detector asks for besides a small p.
 fn more_than_rare(lane: SurpriseLane) -> &'static str {
     match lane {
-        SurpriseLane::Query => "it did not parse or was refused",
+        SurpriseLane::Query => "no sign of an injection",
+        SurpriseLane::Fuzzing => "the requests do not differ as probes do",
         SurpriseLane::Place => "own callers or too little",
         SurpriseLane::KeyPrincipal => "too little differs",
         _ => "too little volume",
     }
 }
 
-/// p·r of the nearest finding, else p, divided by what Low needs; `None` where nothing was odd.
+/// p·r of the nearest finding divided by what an alert needs; `None` without a finding: a p alone
+/// does not compare with it.
 fn distance(lane: SurpriseLane, r: &HourRecord, needed: f64) -> Option<f64> {
     let nearest = r.nearest[lane as usize];
-    let code = match nearest.fate {
-        Fate::None => r.surprise[lane as usize],
-        _ => nearest.per_day,
-    };
-    surprise_of(code).filter(|p| *p < 1.0).map(|p| p / needed)
+    let found = (nearest.fate != Fate::None).then_some(nearest.per_day);
+    surprise_of(found?).map(|per_day| per_day / needed)
 }
 
 fn raised(lane: SurpriseLane, r: &HourRecord) -> Option<Severity> {
@@ -230,7 +236,7 @@ fn untested(r: &HourRecord, profile: &Profile) -> Option<String> {
         SurpriseLane::Listed => Some("listed address: none of a list in force got in".to_owned()),
         SurpriseLane::KeyPrincipal => Some("key listing: nobody read keys".to_owned()),
         SurpriseLane::Fuzzing => Some(format!(
-            "malformed queries: no caller had {} refused in ten minutes, or they did not differ as probes do",
+            "malformed queries: no {} were refused in ten minutes, the hour or 24 hours, or they did not differ as probes do",
             profile.queries.burst.least
         )),
         _ => None,
@@ -276,6 +282,7 @@ fn lane_json(lane: SurpriseLane, r: &HourRecord, profile: &Profile) -> serde_jso
             Fate::Silent(earned, hold) => json!({"earned": earned.as_str(), "why": hold.as_str()}),
             _ => serde_json::Value::Null,
         },
+        "alert_needs_p_times_r": needed(lane, profile),
         "low_needs_p_times_r": severity::limits_per_day(kind(lane), &profile.severity)[0],
     })
 }

@@ -19,6 +19,7 @@ pub mod errors;
 mod join;
 mod learn;
 mod observation;
+pub mod refused;
 mod shown;
 #[cfg(test)]
 mod tests;

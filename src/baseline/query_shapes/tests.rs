@@ -328,7 +328,7 @@ fn any_order_of_arrival_gives_the_same_cell() {
 
 mod errors {
     use super::*;
-    use crate::baseline::query_shapes::errors::ErrorsBaseline;
+    use crate::baseline::query_shapes::errors::{ErrorsBaseline, Span};
 
     fn cell_with(minute: i64, malformed: u64) -> Cell {
         let mut cell = Cell::default();
@@ -362,11 +362,14 @@ mod errors {
         let mut noisy = ErrorsBaseline::default();
         live(&mut noisy, DAY..DAY + 30, |_, n| if n % 12 == 0 { 30 } else { 1 });
         let fresh = ErrorsBaseline::default();
-        let at = |e: &ErrorsBaseline| e.p(30, now, &p.burst);
+        let at = |e: &ErrorsBaseline| e.p(Span::TenMinutes, 30, now, &p.burst);
         assert!(at(&quiet) < at(&fresh) && at(&fresh) < at(&noisy));
         assert!(at(&quiet) < 1e-4 && at(&noisy) > 0.05, "{} {}", at(&quiet), at(&noisy));
-        assert!(quiet.p(100, now, &p.burst) < quiet.p(30, now, &p.burst));
-        assert_eq!(quiet.p(0, now, &p.burst), 1.0);
+        assert!(
+            quiet.p(Span::TenMinutes, 100, now, &p.burst)
+                < quiet.p(Span::TenMinutes, 30, now, &p.burst)
+        );
+        assert_eq!(quiet.p(Span::TenMinutes, 0, now, &p.burst), 1.0);
     }
 
     #[test]
@@ -378,7 +381,28 @@ mod errors {
         live(&mut once, DAY..DAY + 30, burst(DAY + 29));
         live(&mut often, DAY..DAY + 30, burst(DAY + 10));
         let now = Timestamp::of_hour((DAY + 30) * 24);
-        assert!(once.p(200, now, &p.burst) < 1e-5);
-        assert!(often.p(200, now, &p.burst) > 1e-3);
+        assert!(once.p(Span::TenMinutes, 200, now, &p.burst) < 1e-5);
+        assert!(often.p(Span::TenMinutes, 200, now, &p.burst) > 1e-3);
+    }
+
+    #[test]
+    fn a_slow_campaign_is_rarer_in_a_day_than_in_its_ten_minutes() {
+        let p = profile();
+        let mut errors = ErrorsBaseline::default();
+        // One innocent refusal every second hour; on the last day five an hour.
+        live(&mut errors, DAY..DAY + 30, |_, n| u64::from(n % 12 == 0));
+        for n in 0..72 {
+            let minute = cell_end(DAY + 30, n);
+            errors.learn(minute, &cell_with(minute, 1), (1e-3, 3), &p.burst);
+        }
+        let minute = cell_end(DAY + 30, 72);
+        let seen = errors.assess(minute, &cell_with(minute, 1), false, &p);
+        let day = seen.iter().find(|o| o.span == Span::Day).unwrap();
+        // The last 24 hours reach back into the day before.
+        assert_eq!(day.refused.count, 73 + 6 - 1);
+        assert!(day.p < 0.01, "{}", day.p);
+        assert!(seen.iter().all(|o| o.span != Span::TenMinutes), "one request is no burst");
+        // The calendar day before was an ordinary one.
+        assert!(errors.p(Span::Day, 12, Timestamp::of_minute(minute), &p.burst) > 0.5);
     }
 }
