@@ -399,7 +399,7 @@ mod errors {
         let seen = errors.assess(minute, &cell_with(minute, 1), false, &p);
         let day = seen.iter().find(|o| o.span == Span::Day).unwrap();
         // The last 24 hours reach back into the day before.
-        assert_eq!(day.refused.count, 73 + 6 - 1);
+        assert_eq!(day.refused.count, 78);
         assert!(day.p < 0.01, "{}", day.p);
         assert!(seen.iter().all(|o| o.span != Span::TenMinutes), "one request is no burst");
         // The calendar day before was an ordinary one.
