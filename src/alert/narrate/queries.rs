@@ -141,8 +141,8 @@ pub fn injection(alert: &Alert, e: &QueryEvidence) -> String {
 /// What happened, of a burst.
 pub fn burst(alert: &Alert, e: &BurstEvidence) -> String {
     let mut text = format!(
-        "{} of {} failed as malformed within {} from {}, most of the last ones from {}; such a span here holds {} \
-         to {}.",
+        "{} of {} failed as malformed within {} from {}, most of the last ones from {}; such a \
+         span here holds {} to {}.",
         plural(e.count as f64, "query", "queries"),
         container(alert),
         e.within,
