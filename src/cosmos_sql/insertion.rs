@@ -16,9 +16,8 @@ pub fn within(seen: &[Seen], put: Span) -> impl Iterator<Item = &Seen> {
     let blank = seen.iter().any(|(sign, span)| {
         *sign == Sign::MatchesEverything && inside(span) && span.start < put.start
     });
-    seen.iter().filter(move |(sign, span)| {
-        inside(span) && !(blank && *sign == Sign::MatchesEverything)
-    })
+    seen.iter()
+        .filter(move |(sign, span)| inside(span) && !(blank && *sign == Sign::MatchesEverything))
 }
 
 /// Whether what was put in changes what is asked, told from the tokens of the query and from the signs

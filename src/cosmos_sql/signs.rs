@@ -18,8 +18,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub(super) use tokens::of_refused;
 use tokens::CommentPlace;
+pub(super) use tokens::of_refused;
 
 /// A sign and where it shows.
 pub type Seen = (Sign, Span);

@@ -56,10 +56,11 @@ pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddit
         return Oddity { p: 1.0, marked, from: None, beyond_history: false };
     }
     let only_wider = only_wider(&marked);
-    let beyond_history = from
-        .is_some_and(|at| is_beyond(observation, &observation.akin[at], only_wider, profile));
+    let beyond_history =
+        from.is_some_and(|at| is_beyond(observation, &observation.akin[at], only_wider, profile));
+    let stranger = only_wider && from.is_some_and(|at| !observation.akin[at].by_caller);
     let mut p = joint(&marked, profile);
-    if beyond_history {
+    if beyond_history || stranger {
         p *= profile.beyond_factor;
     }
     Oddity { p: p.clamp(profile.p_floor, 1.0), marked, from, beyond_history }

@@ -38,14 +38,25 @@ impl Walk<'_, '_> {
         if loose {
             self.note(Sign::LooseOr, node);
         }
+        // What is left blank with its test asks for nothing.
+        let left_out = children.iter().take(tests).any(|t| self.folder.truth(*t) == Truth::Always);
         for child in children.iter().skip(tests) {
-            self.condition(*child, Place::Alternative, beside);
+            let blank = left_out && self.folder.truth(*child) == Truth::Nearly;
+            if !(blank && self.is_search(*child)) {
+                self.condition(*child, Place::Alternative, beside);
+            }
         }
     }
 
     /// Alternatives that hold for every row, or nearly every; whether there is one that says nothing.
     /// The first `tests` only ask whether there is a value.
-    fn idle_alternatives(&mut self, node: NodeId, children: &[NodeId], tests: usize, place: Place) -> bool {
+    fn idle_alternatives(
+        &mut self,
+        node: NodeId,
+        children: &[NodeId],
+        tests: usize,
+        place: Place,
+    ) -> bool {
         let bracketed = self.bracketed(node);
         let mut idle = false;
         // What an application asks first is its own: input comes behind a value.

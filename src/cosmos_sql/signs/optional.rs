@@ -51,8 +51,7 @@ impl Walk<'_, '_> {
 
     /// It asks whether a value is one that stands in another alternative as well.
     pub(super) fn is_test(&self, node: NodeId, group: &[NodeId]) -> bool {
-        let mut filters =
-            group.iter().filter(|other| **other != node && self.is_filter(**other));
+        let mut filters = group.iter().filter(|other| **other != node && self.is_filter(**other));
         match self.tested(node) {
             Some(Tested::Answered) => filters.next().is_some(),
             Some(Tested::Value(value)) => filters.any(|filter| self.belongs(value, *filter)),
@@ -73,12 +72,16 @@ impl Walk<'_, '_> {
             && self.folder.truth(node) < Truth::Always
     }
 
-    /// The condition has this value, `%` around it or not, or a parameter; of none, any that is none.
+    /// The condition has this value, `%` around it or not, an element of it, or a parameter; of none,
+    /// any that is none.
     fn belongs(&self, value: NodeId, filter: NodeId) -> bool {
         let none = self.is_none(value);
         let text = self.folder.constant(value);
         self.any_below(filter, &|part| {
-            if self.query.kind(part) == Kind::Parameter || self.folder.same(part, value) {
+            let element = self.query.kind(value) == Kind::Array
+                && self.query.children(value).any(|element| self.folder.same(part, element));
+            if self.query.kind(part) == Kind::Parameter || self.folder.same(part, value) || element
+            {
                 return true;
             }
             match (&text, self.folder.constant(part)) {
@@ -132,8 +135,7 @@ impl Walk<'_, '_> {
 
     /// `LENGTH('') = 0`, `ARRAY_LENGTH([]) < 1`
     fn counted(&self, left: NodeId, right: NodeId) -> Option<Tested> {
-        let few =
-            matches!(self.folder.constant(right), Some(Constant::Number(n)) if n == 0.0 || n == 1.0);
+        let few = matches!(self.folder.constant(right), Some(Constant::Number(n)) if n == 0.0 || n == 1.0);
         if few { self.argument_of(left, &[b"LENGTH", b"ARRAY_LENGTH"]) } else { None }
     }
 
@@ -197,7 +199,9 @@ impl Walk<'_, '_> {
         }
         let mut sides = self.query.children(node);
         let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return false };
-        let value = |side| matches!(self.folder.constant(side), Some(Constant::Text(_) | Constant::Number(_)));
+        let value = |side| {
+            matches!(self.folder.constant(side), Some(Constant::Text(_) | Constant::Number(_)))
+        };
         let empty =
             |side| matches!(self.folder.constant(side), Some(Constant::Text(t)) if t.is_empty());
         if empty(left) && empty(right) {

@@ -27,7 +27,11 @@ const PAIRS: &[(Sign, &str, &str)] = &[
     (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR LENGTH('') = 0)", "(LENGTH('') = 0 OR c.n LIKE '%%')"),
     (Sign::AlwaysTrueUnderOr, "(LENGTH('') = 0 OR c.n = 'x')", "(LENGTH('') < 1 OR c.n = '')"),
     (Sign::AlwaysTrueUnderOr, "(1 = 1 OR c.k = 1)", "(NOT IS_DEFINED(undefined) OR c.k = 0)"),
-    (Sign::AlwaysTrueFilter, "(c.n = 'x' OR true)", "('' = '' OR c.n = '') AND (null = null OR c.k = null)"),
+    (
+        Sign::AlwaysTrueFilter,
+        "(c.n = 'x' OR true)",
+        "('' = '' OR c.n = '') AND (null = null OR c.k = null)",
+    ),
     (Sign::AlwaysTrueFilter, "IS_DEFINED(c.id)", "IS_DEFINED(c.email)"),
     (Sign::ConstantComparison, "c.n = 'x' AND 1=1", "c.n = 'x' AND true"),
     (
@@ -37,11 +41,23 @@ const PAIRS: &[(Sign, &str, &str)] = &[
     ),
     (Sign::ConstantComparison, "(c.k = 5 OR 6 = 0)", "(c.k = 5 OR 5 = 0)"),
     (Sign::ConstantComparison, "(c.n = 'x' OR false = true)", "(false OR c.n = 'x')"),
-    (Sign::ConstantComparison, "(c.k = 1 OR ARRAY_LENGTH([2]) = 0)", "(ARRAY_LENGTH([]) = 0 OR ARRAY_CONTAINS([], c.k))"),
-    (Sign::StrayConstant, "(c.n = 'x' OR LENGTH('b') = 0)", "(LENGTH('b') = 0 OR CONTAINS(c.n, 'b'))"),
+    (
+        Sign::StrayConstant,
+        "(c.k = 1 OR ARRAY_LENGTH([2]) = 0)",
+        "(ARRAY_LENGTH([]) = 0 OR ARRAY_CONTAINS([], c.k))",
+    ),
+    (
+        Sign::StrayConstant,
+        "(c.n = 'x' OR LENGTH('b') = 0)",
+        "(LENGTH('b') = 0 OR CONTAINS(c.n, 'b'))",
+    ),
     (Sign::StrayConstant, "c.n = 'x' AND IS_NULL('b')", "(IS_NULL('b') OR c.n LIKE '%b%')"),
     (Sign::WideAlternatives, "c.n = 'x' OR IS_DEFINED(c.b)", "IS_DEFINED(c.a) OR IS_DEFINED(c.b)"),
-    (Sign::WideAlternatives, "c.k = 1 OR (IS_DEFINED(c.b) OR c.n = 'x')", "c.k = 1 AND (c.a != null OR c.b != null)"),
+    (
+        Sign::WideAlternatives,
+        "c.k = 1 OR (IS_DEFINED(c.b) OR c.n = 'x')",
+        "c.k = 1 AND (c.a != null OR c.b != null)",
+    ),
     (Sign::WideAlternatives, "c.x >= \"\" OR c.x < \"\"", "c.x >= 'm' OR c.x < 'd'"),
     (Sign::WideAlternatives, "c.x = 1 OR c.x != 1", "c.x = 1 OR c.x = 2"),
     (Sign::WideAlternatives, "c.n = 'x' OR NOT c.n = 'x'", "NOT IS_DEFINED(c.d) OR c.d = false"),
@@ -230,6 +246,8 @@ fn what_programs_write_shows_nothing() {
         "c.at > 'a' OR (c.at = 'a' AND c.id > 'b')",
         "c.name = \"O'Brien\" OR c.name = 'select * from c -- ; drop'",
         "c.owner = @me OR ARRAY_CONTAINS(c.readers, @me)",
+        "(null = null OR c.n = null) AND (LENGTH('') = 0 OR CONTAINS(c.m, ''))",
+        "(true OR c.n = 'x') AND (ARRAY_LENGTH(['a']) = 0 OR c.m IN ('a'))",
     ] {
         assert_eq!(signs(&filtered(condition)), [], "{condition}");
     }
@@ -269,6 +287,14 @@ const AGAINST: &[(&str, &str, bool)] = &[
     ("c.n = 'x'", "c.n = 'x' AND ('a' = '' OR c.m = 'a')", false),
     ("c.n = 'x'", "c.n = 'x' AND ('' = '' OR c.m = '')", false),
     ("(c.n = 'x')", "(c.n = '' OR '' = '')", true),
+    ("c.n = 'x'", "c.n = 'x' OR c.id LIKE '%'", true),
+    ("c.n = 'x'", "c.n = 'x' OR STARTSWITH(c.id, '')", true),
+    ("c.n = 'x'", "c.n = 'x' OR CONTAINS(c.n, '')", true),
+    ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, 'y') OR CONTAINS(c.id, '')", true),
+    ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, '') OR CONTAINS(c.m, '')", false),
+    ("c.n = 'x'", "c.n = 'x' AND CONTAINS(c.m, '')", false),
+    ("c.n = 'x'", "c.n = 'x' AND (null = null OR c.m = null)", false),
+    ("(c.n = 'x')", "(c.n = 'x') OR (null = null OR c.m = null)", true),
     ("c.n = 'x'", "c.n = 'x' ORDER BY c.at DESC", false),
     ("c.k = 1", "c.k = udf.f()", true),
     ("c.k IN (1, 2)", "c.k IN (1, 2, 3)", false),
@@ -288,7 +314,9 @@ fn a_sign_is_told_once_of_a_place() {
             use Sign::{AlwaysTrueUnderOr, ConstantComparison, StrayConstant};
             let constants: Vec<_> = seen
                 .iter()
-                .filter(|(s, _)| matches!(s, AlwaysTrueUnderOr | ConstantComparison | StrayConstant))
+                .filter(|(s, _)| {
+                    matches!(s, AlwaysTrueUnderOr | ConstantComparison | StrayConstant)
+                })
                 .map(|(_, span)| span)
                 .collect();
             let places: std::collections::BTreeSet<_> = constants.iter().collect();
@@ -315,4 +343,39 @@ fn what_was_put_in_is_told_by_what_it_changes() {
     let came =
         reader.inspect(b"SELECT udf.f(c.a, 'x') AND IS_DEFINED(c.b) AND ('a'='a') AS t FROM c");
     assert!(came.against(&known).iter().any(|(sign, _)| *sign == Sign::Insertion));
+}
+
+#[test]
+fn whole_rows_are_told_where_literals_are_and_notes_in_longer_texts_are_not() {
+    let mut reader = Reader::default();
+    for (known, came, sign, told) in [
+        (
+            "SELECT c.id FROM c WHERE c.n = 'x'",
+            "SELECT * FROM c WHERE c.n = 'y'",
+            Sign::WiderProjection,
+            true,
+        ),
+        (
+            "SELECT c.id FROM c WHERE c.n = @n",
+            "SELECT * FROM c WHERE c.n = @n",
+            Sign::WiderProjection,
+            false,
+        ),
+        (
+            "SELECT * FROM c WHERE c.n = 'x'",
+            "SELECT * FROM c WHERE c.n = 'x' -- x",
+            Sign::CommentCutsOff,
+            true,
+        ),
+        (
+            "SELECT *\nFROM c WHERE c.n = 'x'",
+            "SELECT *\nFROM c WHERE c.n = 'x' -- by name",
+            Sign::CommentCutsOff,
+            false,
+        ),
+    ] {
+        let known = reader.inspect(known.as_bytes());
+        let found = reader.inspect(came.as_bytes()).against(&known);
+        assert_eq!(found.iter().any(|(s, _)| *s == sign), told, "{came}: {found:?}");
+    }
 }

@@ -182,15 +182,16 @@ fn is_clause(said: &[u8]) -> bool {
 
 /// It begins with a clause, or has a word of conditions and a comparison.
 fn is_code(said: &[u8]) -> bool {
-    is_clause(said) || (compares(said) && words(said).any(|w| is_among(&[b"AND", b"OR", b"LIKE"], w)))
+    is_clause(said)
+        || (compares(said) && words(said).any(|w| is_among(&[b"AND", b"OR", b"LIKE"], w)))
 }
 
 /// It begins with a clause and compares, or asks of a property: not "and the rest".
 fn is_condition(said: &[u8]) -> bool {
     let property = || {
-        said.windows(3).any(|w| {
-            matches!(w, [a, b'.', b] if a.is_ascii_alphanumeric() && b.is_ascii_alphabetic())
-        })
+        said.windows(3).any(
+            |w| matches!(w, [a, b'.', b] if a.is_ascii_alphanumeric() && b.is_ascii_alphabetic()),
+        )
     };
     is_clause(said) && (compares(said) || property())
 }
