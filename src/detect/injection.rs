@@ -60,7 +60,7 @@ pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddit
         from.is_some_and(|at| is_beyond(observation, &observation.akin[at], only_wider, profile));
     let stranger = only_wider && from.is_some_and(|at| !observation.akin[at].by_caller);
     let mut p = joint(&marked, profile);
-    if beyond_history || stranger {
+    for _ in [beyond_history, stranger].iter().filter(|rare| **rare) {
         p *= profile.beyond_factor;
     }
     Oddity { p: p.clamp(profile.p_floor, 1.0), marked, from, beyond_history }

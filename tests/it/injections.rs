@@ -296,7 +296,7 @@ fn whole_rows_are_a_release_by_the_usual_key_and_an_alert_by_a_stranger() {
     let mut log = Log::with_history();
     let at = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS);
     let stranger = data_plane("shop", at).ip([20, 50, 2, 10]).entra(77);
-    log.ask_as(stranger, at, Some(&wide), (200, 3, 300));
+    log.ask_as(stranger, at, Some(&wide), (200, 500, 300));
     log.attack(&[]);
     let alerts = log.alerts();
     assert_eq!(alerts.len(), 1, "{alerts:#?}");
