@@ -33,8 +33,16 @@ impl Walk<'_, '_> {
         if place == Place::Alternative || children.len() > OPTIONAL_MAX || !self.bracketed(node) {
             return 0;
         }
-        let tests = children.iter().take_while(|child| self.is_test(**child, children)).count();
+        let asks = |child: &&NodeId| self.is_test(**child, children) || self.is_off(**child);
+        let tests = children.iter().take_while(asks).count();
         if tests < children.len() { tests } else { 0 }
+    }
+
+    /// `0 = 1`, `'a' = 'b'`: a switch that is off lets nothing through.
+    fn is_off(&self, node: NodeId) -> bool {
+        matches!(self.query.kind(node), Kind::Binary(_))
+            && self.folder.constant(node).is_some()
+            && self.folder.truth(node) == Truth::Never
     }
 
     /// Filters that are all left out: `('' = '' OR c.n = '') AND (null = null OR c.k = null)`.

@@ -41,6 +41,8 @@ const PAIRS: &[(Sign, &str, &str)] = &[
     ),
     (Sign::ConstantComparison, "(c.k = 5 OR 6 = 0)", "(c.k = 5 OR 5 = 0)"),
     (Sign::ConstantComparison, "(c.n = 'x' OR false = true)", "(false OR c.n = 'x')"),
+    (Sign::ConstantComparison, "(c.k = 5 OR 0 = 1)", "(0 = 1 OR c.n = 'x')"),
+    (Sign::StrayConstant, "(c.n = 'x' OR 'a' = 'b')", "('a' = 'b' OR c.n = 'x')"),
     (
         Sign::StrayConstant,
         "(c.k = 1 OR ARRAY_LENGTH([2]) = 0)",
