@@ -5,8 +5,6 @@
 //! What is put in at a literal's place stands behind what is compared with that literal, and so never
 //! first in brackets that hold a whole condition, unless it has opened them itself: under `OR` they
 //! are taken for that.
-use std::borrow::Cow;
-
 use super::{Place, Walk};
 use crate::cosmos_sql::fold::{Constant, Truth, call_name};
 use crate::cosmos_sql::kind::{Binary, Kind, Unary};
@@ -228,7 +226,7 @@ impl Walk<'_, '_> {
 }
 
 /// The text of a pattern that looks for it anywhere.
-fn without_wildcards<'t>(text: &'t Cow<'_, [u8]>) -> &'t [u8] {
+fn without_wildcards(text: &[u8]) -> &[u8] {
     let text = text.strip_prefix(b"%").unwrap_or(text);
     text.strip_suffix(b"%").unwrap_or(text)
 }
