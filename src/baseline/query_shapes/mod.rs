@@ -197,6 +197,7 @@ impl QueryShapes {
         profile: &QueriesProfile,
     ) -> QueryObservation {
         let kin = kin_of(&joined.row.read, &joined.row.container);
+        let caller = joined.caller.as_ref().map(|(key, _)| join::principal_code(&key.credential));
         let akin: Vec<Kin> = self
             .tokens
             .iter()
@@ -204,7 +205,9 @@ impl QueryShapes {
             .filter_map(|t| {
                 let shape = self.shapes.get(self.position(t.key).ok()?)?;
                 let same_skeleton = shape.kin == kin;
-                Some(Kin { tokens: Arc::clone(&t.tokens), same_skeleton, history: shape.history() })
+                let by_caller = caller.is_none_or(|caller| shape.may_be_run_by(caller));
+                let tokens = Arc::clone(&t.tokens);
+                Some(Kin { tokens, same_skeleton, by_caller, history: shape.history() })
             })
             .collect();
         QueryObservation {
@@ -252,6 +255,13 @@ fn read_bytes(read: &QueryRead) -> usize {
 }
 
 impl Shape {
+    /// The principal has run it, or it is not known who did, or more did than are remembered.
+    fn may_be_run_by(&self, principal: u16) -> bool {
+        self.principals.contains(&principal)
+            || self.principals[0] == 0
+            || !self.principals.contains(&0)
+    }
+
     fn history(&self) -> ReturnHistory {
         let [mean, variance, n] = self.bytes.map(f64::from);
         ReturnHistory {
