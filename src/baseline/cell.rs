@@ -194,7 +194,7 @@ impl Cell {
         }
     }
 
-    /// Adds the text of one query; `known` says that the account knows it.
+    /// Adds the text of one query; `known` says that the account knew it before this cell's hour.
     pub fn add_query(
         &mut self,
         at: (Timestamp, Place),

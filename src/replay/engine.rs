@@ -181,6 +181,11 @@ impl Engine {
         while let Some(chunk) = pipeline.next().await? {
             let progress = chunk.progress;
             self.chunk(chunk, writer, observer).await?;
+            // Inside a long hour too, but only where nothing waits for the tick at its end: that
+            // would have to be kept as well.
+            if self.checkpoint_is_due() && self.router.has_nothing_to_say().await? {
+                self.checkpoint(writer).await?;
+            }
             observer.progress(&self.counts, &progress, self.watermark.newest());
             if observer.stop() {
                 break;

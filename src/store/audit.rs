@@ -61,7 +61,7 @@ impl Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The file system refused.
-    #[error("the audit log `{path}` cannot be used: {cause}")]
+    #[error("the audit log `{path}` cannot be used: {cause}{}", super::next_step(cause))]
     Io {
         /// The file.
         path: String,

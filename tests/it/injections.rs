@@ -1,7 +1,7 @@
 //! Queries that carry an injection, and their innocent twins, through the real binary: three weeks of
 //! an account's own queries, then one hour that differs.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
-use cosmoguard::simulate::scenario::data_plane;
+use cosmoguard::simulate::scenario::{DataPlaneRecord, data_plane};
 use cosmoguard::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use serde_json::Value;
 
@@ -25,21 +25,20 @@ struct Log {
 impl Log {
     /// A request with its text; `None` where the log holds none.
     fn ask(&mut self, at: Timestamp, text: Option<&str>, status: u16, rows: u64, length: u64) {
-        self.ask_from([20, 50, 2, 10], at, text, status, rows, length);
+        let request = data_plane("shop", at).ip([20, 50, 2, 10]);
+        self.ask_as(request, at, text, (status, rows, length));
     }
 
-    fn ask_from(
+    /// As [`Log::ask`], by the caller of `request`.
+    fn ask_as(
         &mut self,
-        ip: [u8; 4],
+        request: DataPlaneRecord,
         at: Timestamp,
         text: Option<&str>,
-        status: u16,
-        rows: u64,
-        length: u64,
+        (status, rows, length): (u16, u64, u64),
     ) {
         self.next += 1;
-        let request = data_plane("shop", at)
-            .ip(ip)
+        let request = request
             .status(status)
             .bytes(150 + rows * 400)
             .request_bytes(length)
@@ -289,7 +288,8 @@ fn failing(count: usize, apart: i64, values: &[&str], from: &[[u8; 4]]) -> Log {
     for n in 0..count {
         let text = format!("{NAMED}'{}'", values[n % values.len()]);
         let at = begin.plus_ms(n as i64 * apart);
-        log.ask_from(from[n % from.len()], at, Some(&text), 400, 0, 300);
+        let request = data_plane("shop", at).ip(from[n % from.len()]);
+        log.ask_as(request, at, Some(&text), (400, 0, 300));
     }
     let end = begin.plus_ms(count as i64 * apart + HOUR_MS);
     log.ask(end, Some("SELECT * FROM c WHERE c.id = @id"), 200, 1, 310);
@@ -338,9 +338,39 @@ fn an_injection_from_another_address_than_the_burst_names_the_burst() {
     let mut log = failing(90, 4_000, &PAYLOADS, &ADDRESSES[1..]);
     let at = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS + 20 * MINUTE_MS);
     let text = "SELECT VALUE c FROM c WHERE c.x = '' OR c.id = c.id";
-    log.ask_from(ADDRESSES[0], at, Some(text), 200, 900, 300);
+    let request = data_plane("shop", at).ip(ADDRESSES[0]);
+    log.ask_as(request, at, Some(text), (200, 900, 300));
     let alerts = log.alerts();
     let found = alerts.iter().find(|a| kind(a) == WORKING).expect("the injection");
     let description = found["properties"]["description"].as_str().unwrap();
     assert!(description.contains("fuzzing attempt"), "{description}");
+}
+
+/// A condition put in under OR that let nothing more through is not worth High.
+#[test]
+fn what_lets_more_through_is_high_only_where_more_came() {
+    let attack = format!("{NAMED}'{MARKER}' OR c.owner = 'me'");
+    for (rows, severity) in [(1, "Medium"), (5000, "High")] {
+        let alerts = day_of(&working(&attack, rows));
+        assert_eq!(alerts.len(), 1, "{rows}: {alerts:#?}");
+        assert_eq!(alerts[0]["properties"]["severity"], severity, "{rows} rows");
+    }
+}
+
+/// Whole rows where the account's own query has some properties: its next release asks for them, a
+/// stranger takes them.
+#[test]
+fn whole_rows_are_a_release_by_the_usual_key_and_an_alert_by_a_stranger() {
+    let wide = format!("SELECT * FROM c WHERE c.f18 = '{MARKER}'");
+    assert_eq!(day_of(&working(&wide, 3)), Vec::<Value>::new());
+    let mut log = Log::with_history();
+    let at = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS);
+    let stranger = data_plane("shop", at).ip([20, 50, 2, 10]).entra(77);
+    log.ask_as(stranger, at, Some(&wide), (200, 500, 300));
+    log.attack(&[]);
+    let alerts = log.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    assert_eq!(alerts[0]["properties"]["severity"], "Medium");
+    let told = alerts[0]["properties"]["description"].as_str().unwrap();
+    assert!(told.contains("more properties than the known query"), "{told}");
 }

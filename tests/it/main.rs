@@ -1,6 +1,7 @@
 //! One integration binary: one link, many rooms.
 
 mod actors;
+mod alert_places;
 mod architecture;
 mod budget;
 mod cli;

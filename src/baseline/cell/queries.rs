@@ -169,6 +169,10 @@ pub(super) fn is_malformed(r: &Request) -> bool {
     }
 }
 
+fn cell_number(time: Timestamp) -> u64 {
+    time.minute().div_euclid(limits::CELL_MINUTES) as u64
+}
+
 fn id(activity: Option<u128>) -> [u8; 16] {
     activity.unwrap_or_default().to_be_bytes()
 }
@@ -187,7 +191,7 @@ fn insert_sorted<T>(rows: &mut Vec<T>, row: T, at: usize, max: usize) {
 }
 
 impl QueryCell {
-    /// Adds the text of one query; `known` says that the account knows it.
+    /// Adds the text of one query; `known` says that the account knew it before this cell's hour.
     pub fn add_run(
         &mut self,
         (time, place): (Timestamp, Place),
@@ -210,7 +214,9 @@ impl QueryCell {
             (false, false) => 2,
             (false, true) => 3,
         };
-        let rank = class << 62 | key >> 2;
+        // Where there are too many it is not the same ones in every cell.
+        let lot = xxhash_rust::xxh3::xxh3_64_with_seed(&key.to_le_bytes(), cell_number(time));
+        let rank = class << 62 | lot >> 2;
         let at = (time, id(run.activity_id), place);
         let position = match self.rows.binary_search_by_key(&rank, |(rank, _)| *rank) {
             Ok(position) => {

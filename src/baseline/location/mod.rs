@@ -192,11 +192,15 @@ impl LocationBaseline {
         }
     }
 
-    /// The caller's network and client are both known here.
-    pub fn is_familiar(&self, key: &CallerKey) -> bool {
+    /// The caller's area, network and client are all known here since before `day`. What was met on
+    /// the day itself is left out, so that the answer does not turn on how much of it is learnt.
+    pub fn was_familiar(&self, key: &CallerKey, day: i64) -> bool {
         Visit::of(key).is_some_and(|visit| {
-            let known = self.knows(&visit);
-            known.network && known.area && known.client
+            let network = visit.network.is_none_or(|n| self.networks.contained(&n, day));
+            let family = &visit.combination.family;
+            network
+                && self.areas.contained(&visit.area, day)
+                && self.families.contained(family, day)
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Kin {
     pub tokens: Arc<[u16]>,
     /// The same up to the filter, in the same container.
     pub same_skeleton: bool,
+    /// Who asks now has run it before, as far as is known.
+    pub by_caller: bool,
     /// What it returned so far.
     pub history: ReturnHistory,
 }

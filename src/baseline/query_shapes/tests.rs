@@ -282,6 +282,33 @@ fn however_many_shapes_come_the_facet_stays_within_its_bytes_and_the_heavy_ones_
 }
 
 #[test]
+fn what_was_known_at_a_moment_is_told_whatever_was_learnt_since() {
+    let mut shapes = QueryShapes::default();
+    let (first, second) = (cell_end(DAY, 3), cell_end(DAY, 5));
+    for (minute, shape) in [(first, 1), (second, 2)] {
+        let mut cell = Cell::default();
+        add_text(&mut cell, minute, 1, &read(shape, &[]), &shapes);
+        add_request(&mut cell, minute, &request(1, 200, 900));
+        close(&mut shapes, minute, &cell, false);
+    }
+    let key = |shape| query_key(&read(shape, &[]), "orders");
+    let knew = |shapes: &QueryShapes, minute| [1, 2, 3].map(|n| shapes.knew(key(n), minute));
+    assert_eq!(knew(&shapes, first), [false; 3]);
+    assert_eq!(knew(&shapes, first + 1), [true, false, false]);
+    assert_eq!(knew(&shapes, second + 1), [true, true, false]);
+    assert!(!shapes.had_text(first) && shapes.had_text(first + 1));
+    // What has gone since was known all the same.
+    let third = cell_end(DAY, 7);
+    shapes.shapes.iter_mut().filter(|s| s.key == key(1)).for_each(|s| s.weight = 0.0);
+    assert!(shapes.evict(Timestamp::of_minute(third)).is_some());
+    assert_eq!(knew(&shapes, third + 1), [false, true, false]);
+    assert_eq!(knew(&shapes, third), [true, true, false]);
+    // Days later nobody asks for it.
+    shapes.close_day(DAY + 3, &profile());
+    assert!(shapes.changes.is_empty());
+}
+
+#[test]
 fn deployments_raise_the_rate_of_new_queries_and_quiet_weeks_lower_it() {
     let run = |every: i64| {
         let mut shapes = QueryShapes::default();

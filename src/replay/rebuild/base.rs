@@ -13,6 +13,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::run_state::RunState;
 use crate::store::schema::{account as schema_account, left_out, run};
 use crate::store::sources::Sources;
+use crate::store::untaught::{self, Untaught};
 use crate::store::{StateStore, StoreError, keys};
 use crate::time::Timestamp;
 
@@ -25,6 +26,8 @@ pub struct Base {
     pub(super) run: RunState,
     pub(super) rings: Values,
     pub(super) left_out: LeftOut,
+    /// What had come to the account by then and is not in its model.
+    pub(super) untaught: Untaught,
 }
 
 impl Base {
@@ -35,7 +38,8 @@ impl Base {
     pub fn empty(lateness_ms: i64) -> Result<Base, StoreError> {
         let run = run::load(&MemoryStore::default(), lateness_ms)?;
         let (rings, left_out) = (Values::new(), LeftOut::default());
-        Ok(Base { snapshot: None, model: None, run, rings, left_out })
+        let untaught = Untaught::default();
+        Ok(Base { snapshot: None, model: None, run, rings, left_out, untaught })
     }
 
     /// What a snapshot holds of `account`. Accounts that it does not know start afresh there.
@@ -56,6 +60,7 @@ impl Base {
             run: run::load(&store, lateness_ms)?,
             rings: archive.rings(account)?,
             left_out: left_out::load(&store, account)?,
+            untaught: untaught::load(&store, account)?,
         })
     }
 

@@ -8,8 +8,8 @@ use super::query_cell::{AnswerV1, QueryRowV1, answer, language, restore_answer};
 use crate::baseline::query_shapes::errors::{BINS, BURST_DAYS_MAX, Campaign, SPANS};
 use crate::baseline::query_shapes::refused::{DAY_HOURS, HourRefused, Refused};
 use crate::baseline::query_shapes::{
-    Carry, ErrorsBaseline, KeptTokens, QueryShapes, SHAPES_MAX, Shape, TEXT_BYTES_MAX,
-    TOKENS_KEPT_MAX, WAITING_MAX, Waiting,
+    CHANGES_MAX, Carry, Change, ErrorsBaseline, KeptTokens, QueryShapes, SHAPES_MAX, Shape,
+    TEXT_BYTES_MAX, TOKENS_KEPT_MAX, WAITING_MAX, Waiting,
 };
 use crate::event::TOKENS_MAX;
 use crate::limits;
@@ -45,6 +45,8 @@ pub struct QueryShapesV1 {
     waiting: Vec<(u64, u16, u16, u16)>,
     arrivals: (i64, f64),
     exposure: (i64, f64),
+    changes: Vec<(i64, u64)>,
+    first_minute: Option<i64>,
     first_day: Option<i64>,
     active_days: u32,
     day_has_text: bool,
@@ -73,6 +75,8 @@ impl From<&QueryShapes> for QueryShapesV1 {
             waiting: q.waiting.iter().map(|w| (w.key, w.first_day, w.last_day, w.days)).collect(),
             arrivals: decayed(&q.arrivals),
             exposure: decayed(&q.exposure),
+            changes: q.changes.iter().map(|c| (c.minute, c.key)).collect(),
+            first_minute: q.first_minute,
             first_day: q.first_day,
             active_days: q.active_days,
             day_has_text: q.day_has_text,
@@ -164,7 +168,8 @@ impl QueryShapesV1 {
         let waiting: Vec<Waiting> = waiting.collect();
         let bounded = shapes.len() <= SHAPES_MAX
             && tokens.len() <= TOKENS_KEPT_MAX
-            && waiting.len() <= WAITING_MAX;
+            && waiting.len() <= WAITING_MAX
+            && self.changes.len() <= CHANGES_MAX;
         let ascending = shapes.is_sorted_by(|a, b| a.key < b.key)
             && tokens.is_sorted_by(|a, b| a.key < b.key)
             && waiting.is_sorted_by(|a, b| a.key < b.key);
@@ -178,6 +183,8 @@ impl QueryShapesV1 {
             waiting,
             arrivals: restore_decayed(self.arrivals),
             exposure: restore_decayed(self.exposure),
+            changes: self.changes.into_iter().map(|(minute, key)| Change { minute, key }).collect(),
+            first_minute: self.first_minute,
             first_day: self.first_day,
             active_days: self.active_days,
             day_has_text: self.day_has_text,
