@@ -5,6 +5,7 @@ mod architecture;
 mod budget;
 mod cli;
 mod demo;
+mod deploy;
 mod determinism;
 mod evidence;
 mod golden_state;
