@@ -14,7 +14,11 @@ use crate::time::{Clock, DAY_MS, HOUR_MS, SystemClock, Timestamp};
 /// Runs it.
 pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
     let config = common::configuration(args.config.as_deref())?.config;
-    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let data_dir = args.data_dir.clone().or_else(|| {
+        Some(config.store.data_dir.clone()).filter(|dir| !dir.as_os_str().is_empty())
+    });
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips)
+        .and_kept(&config.intel, data_dir.as_deref())?;
     let (_, feeds) = common::intel_view(&config, &lists, &[])?;
     let base = view::base_manifest()?;
     let now = SystemClock::default().now();

@@ -8,6 +8,7 @@ mod demo;
 mod deploy;
 mod determinism;
 mod evidence;
+mod feeds;
 mod golden_state;
 mod inbox;
 mod injections;
