@@ -29,11 +29,17 @@ pub fn update(args: &IntelUpdate) -> anyhow::Result<Exit> {
         bail!(
             "no feed `{}` in [[intel.feeds]]; there {}",
             visible(unknown),
-            if known.is_empty() { "is none".to_owned() } else { format!("are {}", known.join(", ")) }
+            if known.is_empty() {
+                "is none".to_owned()
+            } else {
+                format!("are {}", known.join(", "))
+            }
         );
     }
     if sources.is_empty() {
-        say("no feed in [[intel.feeds]]; `cosmoguard intel add FILE --kind threat` keeps a list once");
+        say(
+            "no feed in [[intel.feeds]]; `cosmoguard intel add FILE --kind threat` keeps a list once",
+        );
         return Ok(Exit::Done);
     }
     let now = SystemClock::default().now();

@@ -143,7 +143,10 @@ impl FeedConfig {
             ConfigError(format!("intel.feeds: `{key}` of the feed `{}` {why}", self.name))
         };
         if !is_name(&self.name) {
-            return Err(wrong("name", "must be lower-case letters, digits and hyphens, at most 64"));
+            return Err(wrong(
+                "name",
+                "must be lower-case letters, digits and hyphens, at most 64",
+            ));
         }
         let Some(kind) = kind_of(&self.kind) else {
             return Err(wrong("kind", "must be one of tor-exit, threat"));
@@ -152,7 +155,8 @@ impl FeedConfig {
             return Err(wrong("every_hours", "must be 1 or more"));
         }
         if self.from.starts_with("http://") && self.checksum.is_empty() {
-            let why = "is plain HTTP, which anybody on the way can change; use https, or give a checksum";
+            let why =
+                "is plain HTTP, which anybody on the way can change; use https, or give a checksum";
             return Err(wrong("from", why));
         }
         Ok(FeedSource {

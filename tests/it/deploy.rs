@@ -49,7 +49,11 @@ fn unit(name: &str) -> BTreeMap<String, Vec<(String, String)>> {
     sections
 }
 
-fn value<'a>(unit: &'a BTreeMap<String, Vec<(String, String)>>, section: &str, key: &str) -> &'a str {
+fn value<'a>(
+    unit: &'a BTreeMap<String, Vec<(String, String)>>,
+    section: &str,
+    key: &str,
+) -> &'a str {
     let pairs = unit.get(section).unwrap_or_else(|| panic!("no [{section}]"));
     let found = pairs.iter().find(|(name, _)| name == key);
     &found.unwrap_or_else(|| panic!("no {key} in [{section}]")).1
@@ -175,7 +179,9 @@ fn the_templates_name_categories_that_are_read() {
         is_balanced(name, &text);
         assert!(text.lines().any(|l| l.starts_with("targetScope = ")), "{name}");
         assert!(text.contains("Microsoft.Insights/diagnosticSettings"), "{name}");
-        for word in text.split('\'').filter(|w| w.ends_with("Requests") || w.ends_with("Statistics")) {
+        for word in
+            text.split('\'').filter(|w| w.ends_with("Requests") || w.ends_with("Statistics"))
+        {
             assert!(is_known(word), "{name}: {word}");
             named += 1;
         }
@@ -198,7 +204,15 @@ fn the_templates_name_categories_that_are_read() {
 #[test]
 fn the_image_runs_the_service_as_nobody() {
     const KNOWN: [&str; 10] = [
-        "FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT",
+        "FROM",
+        "WORKDIR",
+        "COPY",
+        "RUN",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "STOPSIGNAL",
+        "ENTRYPOINT",
         "CMD",
     ];
     let text = deployed("Dockerfile");

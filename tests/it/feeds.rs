@@ -34,7 +34,8 @@ fn serve(body: Arc<Mutex<String>>) -> (String, Arc<AtomicUsize>) {
             let body = body.lock().expect("nobody panics").clone();
             let etag = format!("\"{}\"", body.len());
             let answer = if String::from_utf8_lossy(&head).contains(&etag) {
-                "HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
+                "HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_owned()
             } else {
                 counted.fetch_add(1, Ordering::SeqCst);
                 format!(
@@ -59,7 +60,8 @@ fn a_feed_is_fetched_when_due_and_a_bad_one_changes_nothing() {
         );
         std::fs::write(dir.path().join("c.toml"), text).expect("written");
     };
-    let update = |args: &str| run(dir.path(), &format!("intel update {args} --config c.toml --data-dir d"));
+    let update =
+        |args: &str| run(dir.path(), &format!("intel update {args} --config c.toml --data-dir d"));
     config(6, "");
     let ran = update("");
     assert_eq!(ran.code, Some(1), "{}", ran.err);

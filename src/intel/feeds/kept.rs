@@ -152,7 +152,9 @@ pub enum Change {
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     /// The name cannot be a file's.
-    #[error("`{0}` cannot be the name of a feed; use lower-case letters, digits and hyphens, at most 64")]
+    #[error(
+        "`{0}` cannot be the name of a feed; use lower-case letters, digits and hyphens, at most 64"
+    )]
     Name(String),
     /// It could not be fetched or read.
     #[error("feed {name} cannot be fetched from {from}: {cause}; the last good list stays in use")]
@@ -280,8 +282,9 @@ impl FeedFolder {
         let etag = kept.etag.as_deref().filter(|_| here && !force);
         let fetched = match &source.from {
             From::Url(url) => fetch.get(url, etag, limits::FEED_BYTES_MAX),
-            From::File(path) => read(path, limits::FEED_BYTES_MAX)
-                .map(|bytes| Fetched::Body { bytes, etag: None }),
+            From::File(path) => {
+                read(path, limits::FEED_BYTES_MAX).map(|bytes| Fetched::Body { bytes, etag: None })
+            }
         };
         let (bytes, etag) = match fetched.map_err(unfetched)? {
             Fetched::Unchanged => {
@@ -358,8 +361,8 @@ impl FeedFolder {
 
     fn note(&self, kept: &Kept) -> Result<(), RefreshError> {
         let path = self.facts(&kept.name);
-        let mut bytes = serde_json::to_vec_pretty(kept)
-            .map_err(|cause| self.failed(&path, cause.into()))?;
+        let mut bytes =
+            serde_json::to_vec_pretty(kept).map_err(|cause| self.failed(&path, cause.into()))?;
         bytes.push(b'\n');
         put(&path, &bytes).map_err(|cause| self.failed(&path, cause))
     }
@@ -496,9 +499,8 @@ mod tests {
     fn a_good_list_takes_the_place_and_a_bad_one_never_does() {
         let dir = tempfile::tempdir().unwrap();
         let (folder, server) = (FeedFolder::new(&dir.path().join("intel")), Server::default());
-        let refresh = |at: i64, force: bool| {
-            folder.refresh(&source(), false, force, hours(at), &server)
-        };
+        let refresh =
+            |at: i64, force: bool| folder.refresh(&source(), false, force, hours(at), &server);
         assert!(folder.is_due(&source(), hours(0)));
         let error = refresh(0, false).unwrap_err().to_string();
         assert!(error.contains("404") && error.contains(URL), "{error}");
@@ -525,7 +527,9 @@ mod tests {
         // Tried again within the hour, old beyond two days.
         assert!(folder.is_due(&source(), hours(14)));
         let kept = folder.kept("threat").unwrap();
-        assert!(!kept.is_stale(&source(), hours(7 + 47)) && kept.is_stale(&source(), hours(7 + 48)));
+        assert!(
+            !kept.is_stale(&source(), hours(7 + 47)) && kept.is_stale(&source(), hours(7 + 48))
+        );
         assert_eq!(refresh(15, true).unwrap(), Change::Replaced(40, 3));
         assert_eq!(folder.kept("threat").unwrap().error, None);
     }
