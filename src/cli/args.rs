@@ -6,11 +6,13 @@ use clap::{Args, Parser, Subcommand};
 use crate::time::Timestamp;
 
 mod evidence;
+mod intel;
 mod query;
 mod rebuild;
 mod snapshot;
 
 pub use evidence::*;
+pub use intel::*;
 pub use query::*;
 pub use rebuild::*;
 pub use snapshot::*;
@@ -277,36 +279,6 @@ pub struct WhyNot {
     /// Where.
     #[command(flatten)]
     pub data: DataDir,
-}
-
-/// `intel`.
-#[derive(Debug, Subcommand)]
-pub enum Intel {
-    /// Databases and feeds: counts, ages, what was refused.
-    Status(IntelStatus),
-    /// Fetch feeds (comes later).
-    #[command(hide = true)]
-    Update(Later),
-    /// Add a feed (comes later).
-    #[command(hide = true)]
-    Add(Later),
-}
-
-/// `intel status`.
-#[derive(Debug, Args)]
-pub struct IntelStatus {
-    /// A list of Tor exits to look at.
-    #[arg(long, value_name = "FILE")]
-    pub tor_exits: Vec<PathBuf>,
-    /// A threat list to look at.
-    #[arg(long, value_name = "FILE")]
-    pub threat_ips: Vec<PathBuf>,
-    /// Configuration file (TOML).
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// JSON for programs.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `check-config`.

@@ -13,7 +13,8 @@ use crate::severity;
 pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
     let resolved = common::configuration(args.config.as_deref())?;
     // What `replay` would refuse is refused here: lists, databases, networks.
-    let lists = Lists::new(&resolved.config.intel, &[], &[]);
+    let lists =
+        Lists::new(&resolved.config.intel, &[], &[]).and_kept(&resolved.config.intel, None)?;
     common::intel_view(&resolved.config, &lists, &[])?;
     let days = f64::from(args.accounts) * 7.0;
     let [low, medium, high] =

@@ -9,6 +9,7 @@ mod confirm;
 mod diff;
 mod evidence;
 mod explain;
+mod feeds;
 mod fleet;
 mod intel;
 mod learnt_with;
@@ -83,6 +84,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&args, color),
         Command::WhyNot(args) => why_not::run(&args),
         Command::Intel(Intel::Status(args)) => intel::status(&args),
+        Command::Intel(Intel::Update(args)) => feeds::update(&args),
+        Command::Intel(Intel::Add(args)) => feeds::add(&args),
+        Command::Intel(Intel::Remove(args)) => feeds::remove(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Simulate(args) => simulate::run(&args, color),
         Command::Snapshot(command) => snapshot::run(&command, color),
@@ -95,8 +99,6 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sink(_) => Ok(later("sink")),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(args) => query::run(&args),
-        Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
-        Command::Intel(Intel::Add(_)) => Ok(later("intel add")),
     }
 }
 

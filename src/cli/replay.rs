@@ -40,7 +40,8 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let data_dir = data_dir(&args, &config);
-    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips)
+        .and_kept(&config.intel, data_dir.as_deref())?;
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
     let scheduler = scheduled::scheduler(&resolved, &lists, data_dir.as_deref(), &clock)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::intel::feeds::kept::{FeedSource, From, is_name, kind_of};
 use crate::profile::{self, Profile};
 
 mod check;
@@ -99,6 +100,74 @@ pub struct IntelConfig {
     pub tor_exits: Vec<PathBuf>,
     /// Threat lists.
     pub threat_ips: Vec<PathBuf>,
+    /// Lists that are fetched and kept in the data directory.
+    pub feeds: Vec<FeedConfig>,
+}
+
+/// `[[intel.feeds]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedConfig {
+    /// Name, by which alerts call it.
+    pub name: String,
+    /// `tor-exit` or `threat`.
+    pub kind: String,
+    /// A URL or a file.
+    pub from: String,
+    /// SHA-256, or a URL or file that holds it; empty for none.
+    #[serde(default)]
+    pub checksum: String,
+    /// Hours between two fetches.
+    #[serde(default = "six_hours")]
+    pub every_hours: u32,
+    /// Hours without good contact beyond which it is told to be old.
+    #[serde(default = "three_days")]
+    pub stale_after_hours: u32,
+}
+
+fn six_hours() -> u32 {
+    6
+}
+
+fn three_days() -> u32 {
+    72
+}
+
+impl FeedConfig {
+    /// As the keeper of feeds takes it.
+    ///
+    /// # Errors
+    /// The name or the kind cannot be used.
+    pub fn source(&self) -> Result<FeedSource, ConfigError> {
+        let wrong = |key: &str, why: &str| {
+            ConfigError(format!("intel.feeds: `{key}` of the feed `{}` {why}", self.name))
+        };
+        if !is_name(&self.name) {
+            return Err(wrong(
+                "name",
+                "must be lower-case letters, digits and hyphens, at most 64",
+            ));
+        }
+        let Some(kind) = kind_of(&self.kind) else {
+            return Err(wrong("kind", "must be one of tor-exit, threat"));
+        };
+        if self.every_hours == 0 {
+            return Err(wrong("every_hours", "must be 1 or more"));
+        }
+        if self.from.starts_with("http://") && self.checksum.is_empty() {
+            let why =
+                "is plain HTTP, which anybody on the way can change; use https, or give a checksum";
+            return Err(wrong("from", why));
+        }
+        Ok(FeedSource {
+            name: self.name.clone(),
+            kind,
+            from: From::parse(&self.from),
+            checksum: Some(self.checksum.clone()).filter(|c| !c.is_empty()),
+            every_hours: self.every_hours,
+            stale_after_hours: self.stale_after_hours,
+        })
+    }
 }
 
 /// Where a value came from.

@@ -35,6 +35,10 @@ impl DataDir {
     pub fn inbox(&self) -> PathBuf {
         self.0.join("inbox")
     }
+    /// Lists of addresses that are kept up to date.
+    pub fn intel(&self) -> PathBuf {
+        self.0.join("intel")
+    }
     /// Refused records.
     pub fn refused(&self) -> PathBuf {
         self.0.join("refused.jsonl")
