@@ -76,6 +76,7 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
         listeners: vec![Box::new(screen.clone())],
         options: options(args, config, &resolved, &lists, &place, &clock)?,
         drain_ms: config.serve.drain_seconds.saturating_mul(1000),
+        look_ms: session::LOOK_MS,
         traffic,
         writer,
         clock: Arc::clone(&clock),
@@ -168,6 +169,7 @@ fn watch(
     Ok(Traffic::Watched(Watch {
         paths,
         inbox: Some((Arc::new(inbox), folder)),
+        inbox_bytes: config.serve.inbox_bytes,
         poll_ms: config.serve.poll_seconds.saturating_mul(1000),
         chunk_records: config.replay.batch_records,
     }))
@@ -284,12 +286,8 @@ impl Service<'_> {
         let done = self.read_again();
         let refused = done.as_ref().err().map(|cause| format!("{cause:#}"));
         ConfigReloaded { refused: refused.as_deref() }.emit();
-        match refused {
-            Some(cause) => say(&format!(
-                "warning: the configuration is refused, the one before stays: {}",
-                visible(&cause)
-            )),
-            None => self.screen.note("configuration reloaded"),
+        if refused.is_none() {
+            self.screen.note("configuration reloaded");
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Watch {
     pub paths: Vec<PathBuf>,
     /// The inbox and its folder.
     pub inbox: Option<(Arc<Inbox>, PathBuf)>,
+    /// Bytes that the inbox may hold.
+    pub inbox_bytes: u64,
     /// Milliseconds between two looks.
     pub poll_ms: u64,
     /// Records of a chunk.
@@ -80,7 +82,7 @@ pub(super) fn follow(
     clock: &Arc<dyn Clock>,
     stop: &Stop,
 ) -> Producer {
-    let Watch { paths, inbox, poll_ms, chunk_records } = watch;
+    let Watch { paths, inbox, poll_ms, chunk_records, .. } = watch;
     let mut watched: Vec<Watched> =
         paths.into_iter().map(|path| Watched { path, inbox: false }).collect();
     let (inbox, folder) = inbox.unzip();
@@ -120,10 +122,7 @@ impl Follower {
             if news && !self.round(deliver)? {
                 return Ok(());
             }
-            let warnings = self.warnings();
-            if !warnings.is_empty() && !deliver(Piece { warnings, ..Piece::default() }) {
-                return Ok(());
-            }
+            self.tell_warnings();
             let took = self.clock.monotonic_ms().saturating_sub(began);
             let pause = if news { 0 } else { took.saturating_mul(PAUSE_PER_LOOK) };
             self.wait(self.poll_ms.max(pause));
@@ -136,8 +135,7 @@ impl Follower {
         while let Some(chunk) = self.tail.next_chunk()? {
             let files = self.tail.notes(&chunk).into_iter().map(file_note).collect();
             self.show();
-            let warnings = self.warnings();
-            let piece = Piece { chunk, progress: self.progress(), files, warnings };
+            let piece = Piece { chunk, progress: self.progress(), files, warnings: Vec::new() };
             if !deliver(piece) || self.stop.is_asked() {
                 return Ok(false);
             }
@@ -163,10 +161,9 @@ impl Follower {
         });
     }
 
-    /// What went wrong and was not told lately.
-    fn warnings(&mut self) -> Vec<String> {
+    /// Shows what went wrong, and logs what was not told lately.
+    fn tell_warnings(&mut self) {
         let (now, wall) = (self.clock.monotonic_ms(), self.clock.now());
-        let mut news = Vec::new();
         for (source, warning) in self.tail.take_warnings() {
             self.board.write(|status| {
                 if let Some(shown) = status.sources.get_mut(source as usize) {
@@ -178,12 +175,10 @@ impl Follower {
                 *last == warning && now.saturating_sub(*at) < SAME_TROUBLE_MS
             });
             if !lately {
-                self.told.insert(source, (warning.clone(), now));
                 crate::telemetry::SourceWarned { message: &warning }.emit();
-                news.push(warning);
+                self.told.insert(source, (warning, now));
             }
         }
-        news
     }
 
     /// Waits for the next look; a batch that is handed over ends it.

@@ -14,10 +14,8 @@ use crate::replay::pipeline::{DecodedChunk, Pipeline};
 use crate::replay::writer::AlertWriter;
 use crate::source::inbox::Inbox;
 use crate::telemetry::{ServiceCheckpointed, ServiceDrained};
-use crate::time::{Clock, DAY_MS, Timestamp};
+use crate::time::{Clock, DAY_MS, HOUR_MS, Timestamp};
 
-/// Milliseconds between two looks at what is open, at least.
-const LOOK_MS: u64 = 1_000;
 /// A look that takes long is followed by a pause of so many times its length.
 const PAUSE_PER_LOOK: u64 = 4;
 /// Milliseconds between two looks at the flags while nothing comes.
@@ -26,6 +24,9 @@ const TURN_MS: u64 = 100;
 const BOARD_MS: u64 = 250;
 /// Records so far beyond now have a broken clock.
 const FUTURE_MS: i64 = 2 * DAY_MS;
+/// Event time for which a segment of the inbox stays after it is applied, milliseconds: a verdict on
+/// its records comes when their cells are closed, and reads them once more as evidence.
+const EVIDENCE_MS: i64 = 3 * HOUR_MS;
 
 /// What the loop works with besides the engine.
 pub(super) struct Shell {
@@ -36,10 +37,16 @@ pub(super) struct Shell {
     pub(super) stop: Stop,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) inbox: Option<Arc<Inbox>>,
+    /// Bytes in it beyond which evidence has to give way to what comes.
+    pub(super) inbox_pressing: u64,
+    /// Segments that are applied, by who they are, and the newest event time when that was seen.
+    pub(super) applied: HashMap<(u32, u128), Timestamp>,
     /// The store's folder, for its size.
     pub(super) state: Option<PathBuf>,
     /// How long what is read already may take to be applied when it is to stop.
     pub(super) drain_ms: u64,
+    /// Milliseconds between two looks at what is open, at least.
+    pub(super) look_ms: u64,
     /// `not_after` follows the wall clock.
     pub(super) follows_clock: bool,
     /// Which source each file belongs to, by index.
@@ -131,7 +138,7 @@ impl Shell {
             }
             let now = self.clock.monotonic_ms();
             let took = now.saturating_sub(began);
-            self.next_look = now.saturating_add(LOOK_MS.max(took.saturating_mul(PAUSE_PER_LOOK)));
+            self.next_look = now.saturating_add(self.look_ms.max(took.saturating_mul(PAUSE_PER_LOOK)));
         }
         if self.clock.monotonic_ms() >= self.next_board {
             self.show(engine);
@@ -179,19 +186,7 @@ impl Shell {
 
     /// A checkpoint was written: gives back what it covers.
     pub(super) fn checkpointed(&mut self, engine: &Engine) {
-        let mut released = 0;
-        if let Some(inbox) = &self.inbox {
-            let done = inbox.release(&mut |identity, offset| {
-                engine.is_applied_through(identity.head_len, identity.head, offset)
-            });
-            match done {
-                Ok(done) => released = done.bytes,
-                Err(cause) => {
-                    let message = cause.to_string();
-                    crate::telemetry::SourceWarned { message: &message }.emit();
-                }
-            }
-        }
+        let released = self.release(engine);
         let bytes = self.state.as_deref().map_or(0, folder_bytes);
         let now = self.clock.now();
         self.board.write(|status| {
@@ -200,6 +195,30 @@ impl Shell {
         });
         self.show(engine);
         ServiceCheckpointed { events: engine.counts().events, released }.emit();
+    }
+
+    /// Gives back segments of the inbox; returns their bytes.
+    fn release(&mut self, engine: &Engine) -> u64 {
+        let Some(inbox) = &self.inbox else { return 0 };
+        let presses = inbox.status().bytes > self.inbox_pressing;
+        let (newest, applied) = (engine.newest(), &mut self.applied);
+        let mut there = Vec::new();
+        let done = inbox.release(&mut |identity, offset| {
+            let who = (identity.head_len, identity.head);
+            if !engine.is_applied_through(identity.head_len, identity.head, offset) {
+                return false;
+            }
+            let since = *applied.entry(who).or_insert(newest);
+            let goes = presses || newest.since(since) >= EVIDENCE_MS;
+            there.extend((!goes).then_some(who));
+            goes
+        });
+        self.applied.retain(|who, _| there.contains(who));
+        done.map(|done| done.bytes).unwrap_or_else(|cause| {
+            let message = cause.to_string();
+            crate::telemetry::SourceWarned { message: &message }.emit();
+            0
+        })
     }
 
     /// Everything that is read is applied: judges what is open and makes all of it durable.

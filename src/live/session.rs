@@ -21,6 +21,9 @@ use crate::store::StateStore;
 use crate::store::sources::Sources;
 use crate::time::Clock;
 
+/// Milliseconds between two looks at what is open.
+pub const LOOK_MS: u64 = 1_000;
+
 /// Where records come from.
 pub enum Traffic {
     /// What is watched.
@@ -51,6 +54,8 @@ pub struct Setup {
     pub options: RunOptions,
     /// How long what is read already may take to be applied when it is to stop, milliseconds.
     pub drain_ms: u64,
+    /// Milliseconds between two looks at what is open; usually [`LOOK_MS`].
+    pub look_ms: u64,
     /// Wall clock and monotonic clock.
     pub clock: Arc<dyn Clock>,
     /// What is shown of it; whoever opened the store wrote there what had to be repaired.
@@ -146,8 +151,14 @@ async fn run(
         stop: stop.clone(),
         clock: Arc::clone(&clock),
         inbox,
+        inbox_pressing: match &traffic {
+            Traffic::Watched(watch) => watch.inbox_bytes / 2,
+            Traffic::Made(..) => 0,
+        },
+        applied: HashMap::new(),
         state,
         drain_ms: setup.drain_ms,
+        look_ms: setup.look_ms,
         follows_clock: matches!(traffic, Traffic::Watched(_)),
         source_of: HashMap::new(),
         next_look: 0,
@@ -169,8 +180,8 @@ async fn run(
         if !stop.is_asked() {
             engine.checkpoint_now(&mut shell.writer).await?;
             shell.checkpointed(&engine);
+            engine.set_warm_up(false);
         }
-        engine.set_warm_up(false);
         board.write(|status| status.warming = None);
     }
     if !stop.is_asked() {

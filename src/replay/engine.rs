@@ -109,6 +109,8 @@ pub struct Engine {
     rings: RingWriter,
     lookups: Arc<Lookups>,
     ledger: Ledger,
+    /// Somebody looks at what is open.
+    live: bool,
     /// Accounts with records since the last look, and whether the tenant had some.
     fresh: BTreeSet<AccountId>,
     tenant_fresh: bool,
@@ -170,6 +172,7 @@ impl Engine {
             rings: RingWriter::default(),
             lookups,
             ledger: told::load(store.as_ref())?,
+            live: false,
             fresh: BTreeSet::new(),
             tenant_fresh: false,
             warm_up: false,
@@ -297,7 +300,7 @@ impl Engine {
             self.tenant_fresh = true;
         }
         if let Some(account) = &event.account {
-            if !self.fresh.contains(account) {
+            if self.live && !self.fresh.contains(account) {
                 self.fresh.insert(account.clone());
             }
             self.pending.push(Routed { event, address, watermark, place, query });

@@ -96,11 +96,9 @@ struct Tracked {
 }
 
 impl Tracked {
+    /// It has other bytes than were read; of a file written anew the size may be the same.
     fn has_news(&self) -> bool {
-        match self.place {
-            Place::Packed => self.limit != self.read_to || self.modified != self.read_modified,
-            _ => self.limit != self.read_to,
-        }
+        self.limit != self.read_to || (self.modified != self.read_modified && self.limit > 0)
     }
 }
 
@@ -180,9 +178,15 @@ impl Tail {
             .collect();
         let mut heads = HashMap::new();
         for key in left {
-            if let Some(file) = before.remove(&key) {
-                heads.insert(key, file.head);
+            let Some(mut file) = before.remove(&key) else { continue };
+            heads.insert(key.clone(), file.head);
+            // Numbers of deleted files are given to new ones at once. Of a log its first bytes tell
+            // whether it is the one that was there; a segment is who its name says.
+            let inbox = self.watched.get(key.0 as usize).is_some_and(|w| w.inbox);
+            if file.head.is_some() && !inbox {
                 moved.insert(file.number, file);
+            } else if let Some(index) = file.index.take() {
+                self.release(index);
             }
         }
         for (key, seen) in seen {
@@ -232,6 +236,10 @@ impl Tail {
     fn note_limits(&mut self, synced: Mark) {
         for ((watched, relative), file) in &mut self.files {
             let inbox = self.watched.get(*watched as usize).is_some_and(|w| w.inbox);
+            if inbox {
+                // A segment only ever grows.
+                file.read_modified = file.modified;
+            }
             file.limit = match (inbox, listing::segment(relative)) {
                 (false, _) => file.seen_size,
                 (true, Some(number)) if number < synced.segment => file.seen_size,

@@ -39,6 +39,7 @@ impl Engine {
     /// once.
     pub fn go_live(&mut self) {
         self.ledger.note_all();
+        self.live = true;
     }
 
     /// Whether alerts are those of history that is replayed before the service begins.

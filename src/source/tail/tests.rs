@@ -46,22 +46,22 @@ fn a_file_that_grows_in_pieces_gives_each_record_once_and_the_last_one_at_once()
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
     let mut tail = tail(dir.path());
-    assert_eq!(look(&mut tail), []);
+    assert!(look(&mut tail).is_empty());
     append(&path, &record(1));
     assert_eq!(look(&mut tail), [1], "whole without the end of its line");
     append(&path, "\n");
-    assert_eq!(look(&mut tail), []);
+    assert!(look(&mut tail).is_empty());
     let next = record(2);
     for piece in next.as_bytes().chunks(7) {
         append(&path, std::str::from_utf8(piece).unwrap());
         if piece.len() == 7 && !next.ends_with(std::str::from_utf8(piece).unwrap()) {
-            assert_eq!(look(&mut tail), []);
+            assert!(look(&mut tail).is_empty());
         }
     }
     assert_eq!(look(&mut tail), [2]);
     append(&path, &format!("\n{}\n{}\n", record(3), record(4)));
     assert_eq!(look(&mut tail), [3, 4]);
-    assert_eq!(look(&mut tail), []);
+    assert!(look(&mut tail).is_empty());
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn an_envelope_that_stays_open_is_read_as_it_grows() {
     let path = dir.path().join("y=2026/m=11/d=13/h=10/m=00/PT1H.json");
     let mut tail = tail(dir.path());
     append(&path, "{\"records\":[");
-    assert_eq!(look(&mut tail), []);
+    assert!(look(&mut tail).is_empty());
     append(&path, &record(1));
     assert_eq!(look(&mut tail), [1]);
     append(&path, &format!(",{},", record(2)));
@@ -96,7 +96,7 @@ fn a_renamed_log_is_read_to_its_end_and_the_new_one_from_its_begin() {
     let found = look(&mut tail);
     assert!(found.is_empty() || found == [6], "{found:?}");
     fs::write(&path, "").unwrap();
-    assert_eq!(look(&mut tail), []);
+    assert!(look(&mut tail).is_empty());
     append(&path, &format!("{}\n", record(7)));
     assert_eq!(look(&mut tail), [7]);
 }
@@ -113,7 +113,7 @@ fn a_packed_file_is_read_once_when_nobody_writes_to_it() {
     assert!(tail.look(Timestamp(written + 100), Mark::default()));
     assert_eq!(tail.next_chunk().unwrap(), None, "it may grow");
     assert_eq!(look(&mut tail), [1]);
-    assert_eq!(look(&mut tail), []);
+    assert!(look(&mut tail).is_empty());
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn an_inbox_is_read_as_far_as_it_is_durable_and_indices_come_back() {
     let (found, notes) = look_at(&mut tail, inbox.synced());
     assert_eq!((found, notes.len()), (vec![2], 0));
     drop(inbox);
+    // The next one may get the number that the file system had given to this one.
     fs::remove_file(dir.path().join("000000000001.inbox")).unwrap();
-    assert_eq!(look(&mut tail), []);
     let (inbox, _) = Inbox::open(dir.path(), InboxOptions::default(), NOW).unwrap();
     inbox.submit(record(3).into_bytes()).unwrap();
     let (found, notes) = look_at(&mut tail, inbox.synced());
