@@ -314,6 +314,7 @@ impl Story {
             grade,
             opened: self.opened,
             findings: self.findings,
+            warm_up: false,
         }
     }
 }

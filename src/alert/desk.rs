@@ -82,6 +82,26 @@ impl Handler<DeskTick> for DeskActor {
     }
 }
 
+/// Asks what findings would come to by now, without taking them in: early verdicts, sorted like
+/// those of a tick.
+#[derive(Message)]
+#[rtype(result = "Vec<Alert>")]
+pub struct Preview(pub Vec<(Lane, Graded)>);
+
+impl Handler<Preview> for DeskActor {
+    type Result = Vec<Alert>;
+
+    fn handle(&mut self, early: Preview, _: &mut Self::Context) -> Self::Result {
+        let mut copy = self.state.clone();
+        let findings = early.0.into_iter();
+        let outcomes = findings.map(|(lane, graded)| {
+            let sequence = Sequence { lane, number: None };
+            copy.apply(graded.finding, graded.grade, sequence, &self.rules)
+        });
+        outcomes.filter_map(|outcome| outcome.alert().cloned()).collect()
+    }
+}
+
 /// Asks for a copy of the state, for the checkpoint.
 #[derive(Message)]
 #[rtype(result = "DeskState")]

@@ -23,6 +23,7 @@ pub mod narrate;
 pub mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod told;
 pub mod words;
 
 /// Longest span of an alert, milliseconds: a day and the hours around it.
@@ -81,6 +82,9 @@ pub struct Alert {
     pub opened: Timestamp,
     /// Findings of the story so far.
     pub findings: u64,
+    /// It was raised by history that was replayed before the service began: nobody is to be woken
+    /// for it.
+    pub warm_up: bool,
 }
 
 impl Alert {

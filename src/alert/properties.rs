@@ -62,6 +62,9 @@ fn judgement(alert: &Alert) -> Vec<(&'static str, String)> {
     if finding.late {
         out.push(("Late records", "true".to_owned()));
     }
+    if alert.warm_up {
+        out.push(("Warm-up", "true".to_owned()));
+    }
     out
 }
 

@@ -264,6 +264,7 @@ pub(crate) fn alert_of(finding: Finding) -> Alert {
         finding,
         grade,
         findings: 1,
+        warm_up: false,
     }
 }
 

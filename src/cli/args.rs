@@ -9,12 +9,14 @@ mod evidence;
 mod intel;
 mod query;
 mod rebuild;
+mod serve;
 mod snapshot;
 
 pub use evidence::*;
 pub use intel::*;
 pub use query::*;
 pub use rebuild::*;
+pub use serve::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -74,9 +76,17 @@ pub enum Command {
     CheckConfig(CheckConfig),
     /// Write a labelled fleet of made-up logs in Azure's own layout.
     Simulate(Simulate),
-    /// Run as a service (comes later).
-    #[command(hide = true)]
-    Serve(Later),
+    /// Run as a service: read logs while they are written, alert within seconds.
+    ///
+    /// Folders are followed (--watch), batches that are handed over are taken from the inbox. An attack
+    /// alerts within seconds of its record; the verdict is confirmed, or refined by a revision, when its
+    /// ten minutes are over. Everything is kept in the data directory: a service that is stopped or
+    /// killed goes on where it was.
+    ///
+    ///   cosmoguard serve --demo
+    ///   cosmoguard serve --watch ./logs --data-dir guard --warm-up ./last-month
+    #[command(verbatim_doc_comment)]
+    Serve(Serve),
     /// Portable snapshots of all that was learnt: make, look at, compare, verify, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),

@@ -147,6 +147,11 @@ impl Opened {
         Opened { store, kept: Some((dir.to_owned(), opened)), _temporary: None }
     }
 
+    /// What had to be repaired at the opening.
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.kept.as_ref().and_then(|(_, opened)| opened.recovery.as_ref())
+    }
+
     /// Closes a store that was written to; one that has grown is written anew.
     pub fn close(self) -> anyhow::Result<Option<Compacted>> {
         let Opened { store, kept, _temporary } = self;

@@ -20,6 +20,7 @@ mod rebuild;
 mod recovery;
 mod replay;
 mod scheduled;
+mod serve;
 mod shapes;
 mod signals;
 mod simulate;
@@ -90,7 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Simulate(args) => simulate::run(&args, color),
         Command::Snapshot(command) => snapshot::run(&command, color),
-        Command::Serve(_) => Ok(later("serve")),
+        Command::Serve(args) => serve::run(&args, color),
         Command::Evidence(args) => evidence::run(&args),
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),

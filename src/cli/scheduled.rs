@@ -20,8 +20,20 @@ pub fn scheduler(
     data_dir: Option<&Path>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Option<Arc<Scheduler>>> {
+    match data_dir.filter(|_| resolved.config.snapshots.in_replay) {
+        Some(dir) => for_service(resolved, lists, dir, clock),
+        None => Ok(None),
+    }
+}
+
+/// The schedule of the configuration, if it wants any.
+pub fn for_service(
+    resolved: &Resolved,
+    lists: &Lists,
+    dir: &Path,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Arc<Scheduler>>> {
     let settings = &resolved.config.snapshots;
-    let Some(dir) = data_dir.filter(|_| settings.in_replay) else { return Ok(None) };
     let keep =
         Keep { last: settings.keep_last, daily: settings.keep_daily, weekly: settings.keep_weekly };
     let plan = Plan { every_hours: settings.every_hours, keep };

@@ -26,6 +26,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How history is replayed.
     pub replay: ReplayConfig,
+    /// How the service runs.
+    pub serve: ServeConfig,
     /// Which snapshots are taken by themselves.
     pub snapshots: SnapshotsConfig,
     /// How alerts leave.
@@ -58,6 +60,24 @@ pub struct ReplayConfig {
     pub checkpoint_records: u64,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
+}
+
+/// `[serve]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Address and port of the HTTP interface.
+    pub listen: String,
+    /// Folders and files that are read while they grow.
+    pub watch: Vec<PathBuf>,
+    /// Seconds between two looks at them.
+    pub poll_seconds: u64,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Seconds that what is read already may take to be applied at the end.
+    pub drain_seconds: u64,
+    /// Bytes of batches that may wait to be applied.
+    pub inbox_bytes: u64,
 }
 
 /// `[snapshots]`.

@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::AccountId;
 use crate::intel::view::IntelView;
+use crate::profile::Profile;
 
 /// Questions that wait; more make the asker wait.
 const WAITING_MAX: usize = 64;
@@ -24,6 +25,13 @@ pub enum Ask {
     Checkpoint {
         /// Where the answer goes.
         reply: oneshot::Sender<anyhow::Result<()>>,
+    },
+    /// Judge by other settings from now on.
+    Profile {
+        /// The new settings.
+        profile: Arc<Profile>,
+        /// Where the answer goes, once they are in use.
+        reply: oneshot::Sender<()>,
     },
     /// Look addresses up in another view from now on.
     Intel {
@@ -78,5 +86,27 @@ impl Desk {
     /// [`Gone`].
     pub async fn intel(&self, view: Arc<IntelView>) -> Result<(), Gone> {
         self.ask(|reply| Ask::Intel { view, reply }).await
+    }
+
+    /// See [`Ask::Profile`].
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn profile(&self, profile: Arc<Profile>) -> Result<(), Gone> {
+        self.ask(|reply| Ask::Profile { profile, reply }).await
+    }
+
+    /// Asks from a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn reload_blocking(&self, view: Arc<IntelView>, profile: Arc<Profile>) -> Result<(), Gone> {
+        let ask = |ask| self.0.blocking_send(ask).map_err(|_| Gone);
+        let (reply, answer) = oneshot::channel();
+        ask(Ask::Intel { view, reply })?;
+        answer.blocking_recv().map_err(|_| Gone)?;
+        let (reply, answer) = oneshot::channel();
+        ask(Ask::Profile { profile, reply })?;
+        answer.blocking_recv().map_err(|_| Gone)
     }
 }

@@ -6,3 +6,6 @@
 //! [`crate::replay::writer::Listener`] once it is durable.
 pub mod ask;
 pub mod board;
+pub mod feed;
+mod run;
+pub mod session;

@@ -1,34 +1,39 @@
 //! The engine itself.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, ArbiterHandle};
 
-use super::pipeline::{DecodedChunk, Located, Pipeline, Producer};
+use super::pipeline::{DecodedChunk, Located, Lookups, Pipeline, Producer};
 use super::rings::RingWriter;
 use super::scheduled::AfterCheckpoint;
 use super::summary::Counts;
 use super::ticks::{self, LastTick, Tick};
 use super::writer::AlertWriter;
 use crate::account::message::{Context, Graded, Published, Routed};
+use crate::alert::Alert;
 use crate::alert::dedup::Lane;
-use crate::alert::desk::{CopyDesk, DeskActor, DeskTick, TakeTouched};
+use crate::alert::desk::{DeskActor, DeskTick};
+use crate::alert::told::Ledger;
 use crate::event::Place;
-use crate::evidence::take::{self, Register};
-use crate::fleet::actor::{CopyFleet, FleetActor, FleetTick};
+use crate::fleet::actor::{FleetActor, FleetTick};
 use crate::ids::AccountId;
 use crate::limits;
 use crate::router::digests::Digests;
 use crate::router::watermark::Watermark;
 use crate::router::{Factory, Router, TickHarvest};
 use crate::source::{Progress, RefusedRecord};
-use crate::store::run_state::RunState;
-use crate::store::schema::run;
+use crate::store::StateStore;
+use crate::store::schema::{run, told};
 use crate::store::sources::{FileKey, Sources};
-use crate::store::{StateStore, WriteBatch};
-use crate::tenant::actor::{CopyTenant, JudgeOpenTenant, Operations, TenantActor, TenantTick};
+use crate::tenant::actor::{JudgeOpenTenant, Operations, TenantActor, TenantTick};
 use crate::tenant::operation::TenantOperation;
 use crate::time::{Clock, MINUTE_MS, Timestamp};
+
+mod checkpoint;
+mod live;
+
+pub use live::Look;
 
 /// A record is late when its cell is closed.
 const CELL_MS: i64 = limits::CELL_MINUTES * MINUTE_MS;
@@ -102,6 +107,15 @@ pub struct Engine {
     pending: Vec<Routed>,
     operations: Vec<(TenantOperation, Timestamp)>,
     rings: RingWriter,
+    lookups: Arc<Lookups>,
+    ledger: Ledger,
+    /// Somebody looks at what is open.
+    live: bool,
+    /// Accounts with records since the last look, and whether the tenant had some.
+    fresh: BTreeSet<AccountId>,
+    tenant_fresh: bool,
+    /// Alerts are those of history.
+    warm_up: bool,
     counts: Counts,
     since_checkpoint: u64,
     clock: Arc<dyn Clock>,
@@ -131,6 +145,7 @@ impl Engine {
             ..context
         };
         let rules = context.profile.time.clone();
+        let lookups = Lookups::new(&context.intel, options.not_after);
         let arbiters: Vec<Arbiter> = (0..options.threads.max(1)).map(|_| Arbiter::new()).collect();
         let handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
         let mut router = Router::new(
@@ -147,7 +162,6 @@ impl Engine {
             tenant: TenantActor::new(state.tenant, state.tenant_sequence).start(),
             fleet: FleetActor::new(state.fleet).start(),
             desk: DeskActor::new(state.desk, rules).start(),
-            store,
             watermark: state.watermark,
             last_tick: state.last_tick,
             digests: state.digests,
@@ -156,11 +170,18 @@ impl Engine {
             pending: Vec::new(),
             operations: Vec::new(),
             rings: RingWriter::default(),
+            lookups,
+            ledger: told::load(store.as_ref())?,
+            live: false,
+            fresh: BTreeSet::new(),
+            tenant_fresh: false,
+            warm_up: false,
             counts: Counts::default(),
             since_checkpoint: 0,
             checkpointed_ms: clock.monotonic_ms(),
             clock,
             options,
+            store,
             arbiters,
         })
     }
@@ -175,9 +196,7 @@ impl Engine {
         writer: &mut AlertWriter,
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
-        let intel = Arc::clone(&self.router.context().intel);
-        let mut pipeline =
-            Pipeline::start(producer, &intel, self.options.not_after, self.options.threads);
+        let mut pipeline = self.pipeline(producer);
         while let Some(chunk) = pipeline.next().await? {
             let progress = chunk.progress;
             self.chunk(chunk, writer, observer).await?;
@@ -194,7 +213,16 @@ impl Engine {
         self.flush().await
     }
 
-    async fn chunk(
+    /// Starts to read and decode what `producer` gives.
+    pub fn pipeline(&self, producer: Producer) -> Pipeline {
+        Pipeline::start(producer, &self.lookups, self.options.threads)
+    }
+
+    /// Takes in one chunk.
+    ///
+    /// # Errors
+    /// Store or writer failed.
+    pub async fn chunk(
         &mut self,
         chunk: DecodedChunk,
         writer: &mut AlertWriter,
@@ -220,6 +248,9 @@ impl Engine {
         // Only now: records of the chunk may lie in front of them.
         for refused in refused {
             self.sources.advance(refused.file, refused.offset);
+        }
+        for (file, offset) in chunk.skipped {
+            self.sources.skip(file, offset);
         }
         self.flush().await
     }
@@ -271,8 +302,12 @@ impl Engine {
         let place = source.map_or(Place::NOWHERE, |s| Place::new(s, offset, len));
         if let Some(operation) = TenantOperation::of(&event, &address, place) {
             self.operations.push((operation, watermark));
+            self.tenant_fresh = true;
         }
-        if event.account.is_some() {
+        if let Some(account) = &event.account {
+            if self.live && !self.fresh.contains(account) {
+                self.fresh.insert(account.clone());
+            }
             self.pending.push(Routed { event, address, watermark, place, query });
         }
         Ok(())
@@ -346,11 +381,18 @@ impl Engine {
     ) -> anyhow::Result<()> {
         findings.retain(|(_, g)| g.finding.decided >= self.options.alerts_from);
         let alerts = self.desk.send(DeskTick { findings, watermark, early }).await?;
-        for alert in &alerts {
-            self.counts.note_alert(alert);
-            writer.write(alert)?;
+        for alert in alerts {
+            if let Some(alert) = self.ledger.definitive(alert) {
+                self.tell(alert, writer)?;
+            }
         }
         Ok(())
+    }
+
+    fn tell(&mut self, alert: Alert, writer: &mut AlertWriter) -> anyhow::Result<()> {
+        let alert = Alert { warm_up: self.warm_up, ..alert };
+        self.counts.note_alert(&alert);
+        Ok(writer.write(&alert)?)
     }
 
     /// Ends the run: what is open is judged on copies and alerts, but stays open.
@@ -358,80 +400,13 @@ impl Engine {
     /// # Errors
     /// Store or writer failed.
     pub async fn finish(&mut self, writer: &mut AlertWriter) -> anyhow::Result<()> {
-        self.flush().await?;
+        self.settle(writer).await?;
         let watermark = self.watermark.current();
-        let waiting = self.router.harvest().await?;
-        self.counts.account_days += waiting.contributions.len() as u64;
-        self.rings.take(waiting.hours);
-        let contributions = waiting.contributions;
-        self.fleet.send(FleetTick { contributions, midnight: None }).await?;
-        self.desk(merge(waiting.findings, Vec::new()), watermark, false, writer).await?;
         let open = self.router.judge_open().await?;
         let context = Arc::clone(self.router.context());
         let sweeps = self.tenant.send(JudgeOpenTenant(context)).await?;
         self.desk(merge(open, sweeps), watermark, true, writer).await?;
         self.checkpoint(writer).await
-    }
-
-    /// By count or by age, never per event.
-    fn checkpoint_is_due(&self) -> bool {
-        let age = self.clock.monotonic_ms().saturating_sub(self.checkpointed_ms);
-        self.since_checkpoint >= self.options.checkpoint_records
-            || (self.since_checkpoint > 0 && age >= self.options.checkpoint_ms)
-    }
-
-    /// Writes everything in one atomic batch and makes alerts and state durable, alerts first.
-    async fn checkpoint(&mut self, writer: &mut AlertWriter) -> anyhow::Result<()> {
-        self.flush().await?;
-        let mut batch = WriteBatch::default();
-        self.router.checkpoint(&mut batch).await?;
-        let (tenant, tenant_sequence) = self.tenant.send(CopyTenant).await?;
-        let published = self.router.context().published.clone();
-        let mut state = RunState {
-            tenant,
-            tenant_sequence,
-            fleet: self.fleet.send(CopyFleet).await?,
-            desk: self.desk.send(CopyDesk).await?,
-            priors: published.priors,
-            directory: published.directory,
-            watermark: self.watermark.clone(),
-            last_tick: self.last_tick,
-            sources: std::mem::take(&mut self.sources),
-            digests: std::mem::replace(&mut self.digests, Digests::new(0)),
-        };
-        let saved = run::save(&mut state, self.store.as_ref(), &mut batch);
-        (self.sources, self.digests) = (state.sources, state.digests);
-        saved?;
-        self.keep_records(&mut batch).await?;
-        self.rings.save(self.store.as_ref(), &mut batch)?;
-        writer.save(&mut batch);
-        writer.sync()?;
-        self.store.write(batch)?;
-        self.router.checkpointed()?;
-        self.store.flush()?;
-        if let Some(then) = &self.options.after_checkpoint {
-            then.act(self.store.as_ref());
-        }
-        self.since_checkpoint = 0;
-        self.checkpointed_ms = self.clock.monotonic_ms();
-        Ok(())
-    }
-
-    /// Records of the stories that took findings since the last checkpoint.
-    async fn keep_records(&self, batch: &mut WriteBatch) -> anyhow::Result<()> {
-        let touched = self.desk.send(TakeTouched).await?;
-        if touched.is_empty() {
-            return Ok(());
-        }
-        let mut paths = BTreeMap::new();
-        for (index, name) in &self.names {
-            if let Some(number) = self.sources.number(*index) {
-                paths.insert(number, name.as_str());
-            }
-        }
-        let store = self.store.as_ref();
-        let register = Register { sources: &self.sources, paths: &paths, store };
-        Ok(take::keep(&touched, &register, batch)?)
     }
 
     /// Counts so far.

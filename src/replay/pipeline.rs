@@ -3,8 +3,9 @@
 //! bounded, so a slow consumer slows the reader.
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
 use tokio::sync::mpsc;
@@ -25,11 +26,49 @@ const OLDEST: Timestamp = Timestamp(1_262_304_000_000);
 /// Records beyond the blob hour by more than this have a broken clock.
 const FUTURE_MS: i64 = 2 * DAY_MS;
 
+/// What decoding looks things up in. It may change while the threads run; what is decoded already
+/// stays as it is.
+#[derive(Debug)]
+pub struct Lookups {
+    intel: RwLock<Arc<IntelView>>,
+    /// Rises with each other view.
+    generation: AtomicU64,
+    not_after: AtomicI64,
+}
+
+impl Lookups {
+    /// Addresses are looked up in `intel`; records at or after `not_after` are refused.
+    pub fn new(intel: &Arc<IntelView>, not_after: Timestamp) -> Arc<Lookups> {
+        Arc::new(Lookups {
+            intel: RwLock::new(Arc::clone(intel)),
+            generation: AtomicU64::new(0),
+            not_after: AtomicI64::new(not_after.0),
+        })
+    }
+
+    /// Takes another view.
+    pub fn set_intel(&self, intel: Arc<IntelView>) {
+        *self.intel.write().unwrap_or_else(PoisonError::into_inner) = intel;
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes another bound of time.
+    pub fn set_not_after(&self, not_after: Timestamp) {
+        self.not_after.store(not_after.0, Ordering::Relaxed);
+    }
+
+    fn intel(&self) -> Arc<IntelView> {
+        Arc::clone(&self.intel.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// A file that a producer began to read: its index in chunks, its name for people, and who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNote {
-    /// Index.
+    /// Index. Another file may have had it in earlier pieces.
     pub index: u32,
+    /// Which of several sources it belongs to.
+    pub source: u32,
     /// Name.
     pub name: String,
     /// Who it is, and the hash of as many first bytes as it had before; `None` for standard input.
@@ -66,6 +105,8 @@ pub struct DecodedChunk {
     pub unknown_categories: BTreeMap<Text, u64>,
     /// Records of resources that are none of ours.
     pub other_resources: u64,
+    /// The last record of each file, by index, if it is one of the two before.
+    pub skipped: BTreeMap<u32, u64>,
     /// Query texts whose inner JSON was broken; kept raw.
     pub raw_query_texts: u64,
     /// Bound of the watermark while this chunk is read.
@@ -104,20 +145,15 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the threads. Records at or after `not_after` are refused.
-    pub fn start(
-        producer: Producer,
-        intel: &Arc<IntelView>,
-        not_after: Timestamp,
-        threads: usize,
-    ) -> Pipeline {
+    /// Starts the threads.
+    pub fn start(producer: Producer, lookups: &Arc<Lookups>, threads: usize) -> Pipeline {
         let threads = threads.max(1);
         let (raw_out, raw_in) = sync_channel::<(u64, Piece)>(threads);
         let (out, chunks) = mpsc::channel(threads);
         let raw_in = Arc::new(Mutex::new(raw_in));
         for _ in 0..threads {
-            let (raw_in, out, intel) = (Arc::clone(&raw_in), out.clone(), Arc::clone(intel));
-            thread::spawn(move || decode_all(&raw_in, &out, &intel, not_after));
+            let (raw_in, out, lookups) = (Arc::clone(&raw_in), out.clone(), Arc::clone(lookups));
+            thread::spawn(move || decode_all(&raw_in, &out, &lookups));
         }
         let reader = thread::spawn(move || read_all(producer, &raw_out));
         Pipeline { chunks, waiting: BTreeMap::new(), next: 0, reader: Some(reader) }
@@ -163,19 +199,21 @@ fn read_all(producer: Producer, raw_out: &SyncSender<(u64, Piece)>) -> Result<()
 fn decode_all(
     raw_in: &Mutex<Receiver<(u64, Piece)>>,
     out: &mpsc::Sender<(u64, DecodedChunk)>,
-    intel: &IntelView,
-    not_after: Timestamp,
+    lookups: &Lookups,
 ) {
     let mut worker = Worker {
         decoder: Decoder::new(),
         texts: TextReader::default(),
+        intel: lookups.intel(),
+        generation: 0,
         addresses: HashMap::new(),
-        not_after,
+        not_after: Timestamp::MAX,
     };
     loop {
         let next = raw_in.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((index, piece)) = next else { return };
-        let decoded = worker.decode(piece, intel);
+        worker.look_up_in(lookups);
+        let decoded = worker.decode(piece);
         if out.blocking_send((index, decoded)).is_err() {
             return;
         }
@@ -185,12 +223,24 @@ fn decode_all(
 struct Worker {
     decoder: Decoder,
     texts: TextReader,
+    intel: Arc<IntelView>,
+    generation: u64,
     addresses: HashMap<Option<IpAddr>, Arc<AddressInfo>>,
     not_after: Timestamp,
 }
 
 impl Worker {
-    fn decode(&mut self, piece: Piece, intel: &IntelView) -> DecodedChunk {
+    fn look_up_in(&mut self, lookups: &Lookups) {
+        self.not_after = Timestamp(lookups.not_after.load(Ordering::Relaxed));
+        let generation = lookups.generation.load(Ordering::Acquire);
+        if generation != self.generation {
+            self.generation = generation;
+            self.intel = lookups.intel();
+            self.addresses.clear();
+        }
+    }
+
+    fn decode(&mut self, piece: Piece) -> DecodedChunk {
         let Piece { mut chunk, progress, files, warnings } = piece;
         let mut out = DecodedChunk {
             events: Vec::with_capacity(chunk.records.len()),
@@ -210,7 +260,7 @@ impl Worker {
                         out.refused.push(RefusedRecord::new(file, offset, refusal, bytes));
                         continue;
                     }
-                    let address = self.address(client_ip(&event), intel);
+                    let address = self.address(client_ip(&event));
                     let query = self.texts.take(&mut event);
                     out.events.push(Located {
                         event,
@@ -222,9 +272,13 @@ impl Worker {
                     });
                 }
                 Ok(Decoded::UnknownCategory(name)) => {
-                    *out.unknown_categories.entry(name).or_default() += 1
+                    *out.unknown_categories.entry(name).or_default() += 1;
+                    out.skipped.insert(record.file, record.offset);
                 }
-                Ok(Decoded::OtherResource) => out.other_resources += 1,
+                Ok(Decoded::OtherResource) => {
+                    out.other_resources += 1;
+                    out.skipped.insert(record.file, record.offset);
+                }
                 Err(refusal) => {
                     out.refused.push(RefusedRecord::new(record.file, record.offset, refusal, bytes))
                 }
@@ -249,14 +303,14 @@ impl Worker {
         Some(Refusal { reason, at: 0, detail: detail.to_owned() })
     }
 
-    fn address(&mut self, ip: Option<IpAddr>, intel: &IntelView) -> Arc<AddressInfo> {
+    fn address(&mut self, ip: Option<IpAddr>) -> Arc<AddressInfo> {
         if let Some(known) = self.addresses.get(&ip) {
             return Arc::clone(known);
         }
         if self.addresses.len() >= ADDRESS_CACHE_MAX {
             self.addresses.clear();
         }
-        let info = Arc::new(intel.describe(ip));
+        let info = Arc::new(self.intel.describe(ip));
         self.addresses.insert(ip, Arc::clone(&info));
         info
     }
@@ -301,7 +355,7 @@ fn new_files(reader: &Reader, chunk: &Chunk, named: &mut Vec<bool>) -> Vec<FileN
             let path = files.relative_hash(index);
             (FileKey { path, head_len: head.head_len, head: head.head }, head.as_known)
         });
-        notes.push(FileNote { index, name: files.display(index), identity });
+        notes.push(FileNote { index, source: 0, name: files.display(index), identity });
     }
     notes
 }

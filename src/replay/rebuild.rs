@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::pipeline::{Pipeline, Producer};
+use super::pipeline::{Lookups, Pipeline, Producer};
 use crate::account::left_out::{LeftOut, Part, Why};
 use crate::account::message::Context;
 use crate::account::model::AccountModel;
@@ -127,7 +127,8 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
     if let Some(logs) = logs {
         let intel = Arc::clone(&feed.context.intel);
         actix::System::new().block_on(async {
-            feed.run(Pipeline::start(logs, &intel, not_after, threads), watch).await
+            let lookups = Lookups::new(&intel, not_after);
+            feed.run(Pipeline::start(logs, &lookups, threads), watch).await
         })?;
         feed.end(present.run.last_tick);
     }

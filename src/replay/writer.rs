@@ -67,6 +67,9 @@ pub struct AlertWriter {
     line: Vec<u8>,
     /// Lines not in the store yet, in the shape that `explain` reads.
     unsaved: Vec<Vec<u8>>,
+    /// Lines in the store's next batch, that nobody was told of.
+    untold: Vec<(u64, Vec<u8>)>,
+    listener: Option<Box<dyn Listener>>,
     next_number: u64,
     written: u64,
 }
@@ -170,8 +173,29 @@ impl AlertWriter {
             format,
             line: Vec::new(),
             unsaved: Vec::new(),
+            untold: Vec::new(),
+            listener: None,
             next_number: 0,
             written: 0,
+        }
+    }
+
+    /// Who is told of lines from now on.
+    pub fn set_listener(&mut self, listener: Box<dyn Listener>) {
+        self.listener = Some(listener);
+    }
+
+    /// There are lines that no batch holds.
+    pub fn has_news(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+
+    /// The batches of [`AlertWriter::save`] are in the store, and durable.
+    pub fn saved(&mut self) {
+        for (number, line) in self.untold.drain(..) {
+            if let Some(listener) = &mut self.listener {
+                listener.delivered(number, line.trim_ascii_end());
+            }
         }
     }
 
@@ -225,6 +249,9 @@ impl AlertWriter {
     /// Puts new lines and the delivered length into a checkpoint.
     pub fn save(&mut self, batch: &mut WriteBatch) {
         for line in self.unsaved.drain(..) {
+            if self.listener.is_some() {
+                self.untold.push((self.next_number, line.clone()));
+            }
             batch.put(keys::alert(self.next_number), line);
             self.next_number += 1;
         }

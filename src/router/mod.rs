@@ -218,6 +218,17 @@ impl Router {
         Ok(std::mem::take(&mut self.harvest).sorted())
     }
 
+    /// The findings since the last tick, sorted; what else was said waits for the tick.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn findings(&mut self) -> Result<Vec<(AccountId, Graded)>, StoreError> {
+        self.drain().await?;
+        let mut findings = std::mem::take(&mut self.harvest.findings);
+        harvest::sort_findings(&mut findings);
+        Ok(findings)
+    }
+
     /// Findings from open cells, judged on copies; nothing changes. An account whose model panics
     /// at it says nothing: it is judged for good when its cells close.
     ///
@@ -225,8 +236,17 @@ impl Router {
     /// The store failed.
     pub async fn judge_open(&mut self) -> Result<Vec<(AccountId, Graded)>, StoreError> {
         self.wake_unsettled().await?;
+        let all = self.registry.sorted(|_| true);
+        Ok(self.judge_open_of(all).await)
+    }
+
+    /// The same of some accounts, as far as they are awake.
+    pub async fn judge_open_of(
+        &mut self,
+        accounts: impl IntoIterator<Item = AccountId>,
+    ) -> Vec<(AccountId, Graded)> {
         let mut findings = Vec::new();
-        for account in self.registry.sorted(|_| true) {
+        for account in accounts {
             let Some(awake) = self.registry.awake_mut(&account) else { continue };
             match awake.address.send(JudgeOpen(Arc::clone(&self.context))).await {
                 Ok(Ok(graded)) => findings.extend(graded.into_iter().map(|g| (account.clone(), g))),
@@ -237,7 +257,27 @@ impl Router {
             }
         }
         harvest::sort_findings(&mut findings);
-        Ok(findings)
+        findings
+    }
+
+    /// An account's model as it is now, sealed; `None`: it has none.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn sealed(&mut self, account: &AccountId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.drain().await?;
+        if self.registry.awake_mut(account).is_some()
+            && let Some(reply) = self.deliver(account, &Delivery::nothing(), true).await
+            && let Some(sealed) = reply.checkpoint
+        {
+            return Ok(Some(sealed));
+        }
+        Ok(self.sleepers.load(account)?.map(|sealed| sealed.to_vec()))
+    }
+
+    /// Messages that were sent and are not answered.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 
     /// Wakes accounts that an earlier run left with open cells and that had nothing to do since;

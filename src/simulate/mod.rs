@@ -27,7 +27,7 @@ use crate::time::{DAY_MS, Timestamp};
 
 pub use azure::{Summary, write_azure, write_jsonl};
 pub use labels::{Attack, Exception, labels_json};
-pub use stream::{Records, records};
+pub use stream::{Records, records, records_since};
 
 use account::Account;
 use caller::Caller;

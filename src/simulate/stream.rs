@@ -66,6 +66,16 @@ pub fn records(fleet: &Fleet) -> Records<'_> {
     Records { fleet, names, sessions, hour, next_operation: 0, sequence: 0, waiting: Vec::new() }
 }
 
+/// The same from the first that arrives at `from` on.
+pub fn records_since(fleet: &Fleet, from: Timestamp) -> impl Iterator<Item = (Timestamp, Vec<u8>)> {
+    // What arrives later than an hour after its event is not worth the generating.
+    let hour = (from.hour() - 1).max(fleet.options.start.hour());
+    let start = Timestamp::of_hour(hour);
+    let next_operation = fleet.operations.partition_point(|o| o.time < start);
+    let records = Records { hour, next_operation, ..records(fleet) };
+    records.filter(move |(arrival, _)| *arrival >= from)
+}
+
 impl Iterator for Records<'_> {
     type Item = (Timestamp, Vec<u8>);
     fn next(&mut self) -> Option<Self::Item> {

@@ -11,7 +11,7 @@ use super::inbox::segment::{Part, SegmentReader};
 use super::paths::is_stdin;
 
 /// First bytes that identify a file.
-const HEAD_BYTES: u64 = 64 << 10;
+pub(super) const HEAD_BYTES: u64 = 64 << 10;
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// Bytes of a file, decompressed.
@@ -62,6 +62,11 @@ impl<R: Read> Read for Counting<R> {
         self.count.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
+}
+
+/// Adds the bytes that are read of `raw` to `count`.
+pub(super) fn counted(raw: Box<dyn Read + Send>, count: &Arc<AtomicU64>) -> Box<dyn Read + Send> {
+    Box::new(Counting { inner: raw, count: Arc::clone(count) })
 }
 
 /// Opens `path`, which had `known` bytes in its head before; bytes read from disk are added to

@@ -7,7 +7,6 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::files::FileTable;
 use super::order::Opener;
 use super::spill::{SpillReader, SpillWriter, Spilled};
 use super::stream::{Item, READ_SMALL, Stream};
@@ -50,6 +49,13 @@ impl Slot {
             Source::Spill(run) => run.bytes(),
         };
         bytes.get(self.head.start..self.head.start + self.head.len).unwrap_or_default()
+    }
+
+    /// It is read to the end of what is there.
+    fn ended(self, opener: &mut Opener) {
+        if let Source::File(stream) = self.source {
+            opener.stopped(*stream);
+        }
     }
 
     /// Goes to the next record. `keyed`: its time is wanted.
@@ -119,9 +125,10 @@ impl Merge {
     }
 
     /// Of few files that are all opened at once. `keyed`: their order matters.
-    pub(super) fn group(files: std::ops::Range<u32>, keyed: bool) -> Merge {
+    pub(super) fn group(files: Vec<u32>, keyed: bool) -> Merge {
         let bound = files.len();
-        let merge = Merge::new(files.map(|file| (Timestamp::MIN, file)).collect(), bound);
+        let files = files.into_iter().map(|file| (Timestamp::MIN, file)).collect();
+        let merge = Merge::new(files, bound);
         Merge { keyed, ..merge }
     }
 
@@ -135,7 +142,7 @@ impl Merge {
                         self.moving = Some(slot);
                         return Ok(Settled::Refused(refused));
                     }
-                    Advanced::End => {}
+                    Advanced::End => slot.ended(opener),
                 }
                 continue;
             }
@@ -217,12 +224,4 @@ impl Merge {
 /// The time of the first record of each of the first `count` files, without keeping one open.
 pub(super) fn first_times(count: u32, opener: &mut Opener) -> Vec<(Timestamp, u32)> {
     (0..count).map(|file| (opener.first_time(file).unwrap_or(Timestamp::MIN), file)).collect()
-}
-
-/// The run of `files` from `from` on that belongs to the same hour, and that hour.
-pub(super) fn hour_of(files: &FileTable, from: u32) -> Option<(i64, std::ops::Range<u32>)> {
-    let hour = files.blob_hour(from)?;
-    let rest = files.entries.get(from as usize..)?;
-    let count = rest.partition_point(|entry| entry.hour == Some(hour));
-    Some((hour, from..from + count as u32))
 }

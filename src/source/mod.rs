@@ -4,15 +4,18 @@
 //! - `split` finds record boundaries, `stream` runs it over one (decompressed) file,
 //! - `merge` takes the files' records in order of time, `order` reads a blob layout by the hour,
 //! - `paths` lists what there is to read, `files` remembers it, `refused` keeps what was refused,
+//! - `tail` reads what is written while it runs, `growing` is where a file goes on,
 //! - `inbox` keeps what is handed over rather than found, until it is applied,
 //! - `places` reads single records once more.
 //!
 //! Everything streams. Memory is bounded by the number of files open, never by their sizes.
 mod files;
+mod growing;
 pub mod inbox;
 mod input;
 mod merge;
 mod order;
+mod ordered;
 mod paths;
 mod places;
 mod refused;
@@ -21,6 +24,7 @@ mod seek;
 mod spill;
 pub mod split;
 mod stream;
+pub mod tail;
 mod time_hint;
 
 use std::collections::HashMap;

@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::files::FileTable;
+use super::growing::{Growing, Stopped};
 use super::input;
-use super::merge::{Merge, Settled, first_times, hour_of};
+use super::merge::{Merge, first_times};
+use super::ordered::{Ordered, by_hour};
 use super::paths::{Listing, Skipped, Warnings, is_stdin, list};
 use super::stream::{Item, READ_LARGE, READ_SMALL, Stream};
 use super::time_hint::time_hint;
@@ -38,35 +40,69 @@ pub(super) struct Opener {
     /// Input that was handed over open, in place of file 0.
     given: Option<Box<dyn Read + Send>>,
     known_heads: KnownHeads,
+    /// Files are read while they grow.
+    pub(super) growing: Option<Growing>,
     /// Runs written to disk so far.
     pub(super) runs: u64,
 }
 
 impl Opener {
+    pub(super) fn new(files: FileTable) -> Opener {
+        Opener {
+            files,
+            warnings: Warnings::default(),
+            read: Arc::default(),
+            opened: 0,
+            left_out: 0,
+            given: None,
+            known_heads: KnownHeads::new(),
+            growing: None,
+            runs: 0,
+        }
+    }
+
+    /// Bytes read from disk so far, before decompression.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
     /// `None` and a warning if the file is gone or cannot be read.
     pub(super) fn stream(&mut self, file: u32, read_bytes: usize) -> Option<Stream> {
         let path = self.files.path(file);
-        let result = match self.given.take() {
-            Some(raw) => input::wrap(raw, None, &self.read),
-            None => {
+        let whole = |(input, identity)| (Stream::new(file, input, read_bytes), identity);
+        let result = match (&mut self.growing, self.given.take()) {
+            (Some(growing), _) => growing.open(file, &path, read_bytes, &self.read),
+            (None, Some(raw)) => input::wrap(raw, None, &self.read).map(whole),
+            (None, None) => {
                 let known = self.known_heads.get(&self.files.relative_hash(file)).copied();
-                input::open(&path, known, &self.read)
+                input::open(&path, known, &self.read).map(whole)
             }
         };
         match result {
-            Ok((input, identity)) => {
+            Ok((stream, identity)) => {
                 self.opened += 1;
                 if let Some(entry) = self.files.entries.get_mut(file as usize) {
                     entry.identity = Some(identity);
                 }
-                Some(Stream::new(file, input, read_bytes))
+                Some(stream)
             }
+            // Somebody still writes to it: at another time.
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
             Err(error) => {
                 let path = path.display();
                 self.left_out += 1;
                 self.warnings.push(format!("{path} cannot be read and is left out: {error}"));
                 None
             }
+        }
+    }
+
+    /// A file was read to the end of what is there.
+    pub(super) fn stopped(&mut self, stream: Stream) {
+        if let Some(growing) = &mut self.growing {
+            let file = stream.file;
+            let (place, trouble) = stream.stopped();
+            growing.stopped.push(Stopped { file, place, trouble });
         }
     }
 
@@ -89,24 +125,6 @@ impl Opener {
             }
         }
     }
-}
-
-/// The hour that is being read.
-struct Hour {
-    hour: i64,
-    /// Blobs of it that are not in `merge` yet.
-    rest: std::ops::Range<u32>,
-    merge: Merge,
-}
-
-/// Several files.
-struct Ordered {
-    plain: Merge,
-    plain_count: u32,
-    hour: Option<Hour>,
-    next_blob: u32,
-    group: u32,
-    chunk_records: usize,
 }
 
 enum Plan {
@@ -136,7 +154,7 @@ impl std::fmt::Debug for Reader {
 }
 
 /// Descriptors that reading may use.
-fn descriptors() -> usize {
+pub(super) fn descriptors() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let usable = limit.unwrap_or(u64::MAX).saturating_sub(DESCRIPTORS_SPARE);
     usize::try_from(usable).unwrap_or(usize::MAX)
@@ -162,14 +180,10 @@ impl Reader {
             descriptors().saturating_sub(blobs_open)
         };
         let first = first_times(plain_count, &mut reader.opener);
-        reader.plan = Plan::Ordered(Box::new(Ordered {
-            plain: Merge::new(first, options.max_open_merge.min(for_plain)),
-            plain_count,
-            hour: None,
-            next_blob: plain_count,
-            group: u32::try_from(blobs_open).unwrap_or(u32::MAX),
-            chunk_records: reader.chunk_records,
-        }));
+        let plain = Merge::new(first, options.max_open_merge.min(for_plain));
+        let hours = by_hour(&reader.opener.files, plain_count..count);
+        let ordered = Ordered::new(plain, plain_count > 0, hours, blobs_open, reader.chunk_records);
+        reader.plan = Plan::Ordered(Box::new(ordered));
         Ok(reader)
     }
 
@@ -188,10 +202,8 @@ impl Reader {
 
     fn with(files: FileTable, given: Option<Box<dyn Read + Send>>) -> Reader {
         let bytes_total = files.entries.iter().map(|entry| entry.size).sum();
-        let (warnings, read) = (Warnings::default(), Arc::default());
-        let known_heads = KnownHeads::new();
-        let opener =
-            Opener { files, warnings, read, opened: 0, left_out: 0, given, known_heads, runs: 0 };
+        let mut opener = Opener::new(files);
+        opener.given = given;
         let (skipped, spare) = (Skipped::default(), Vec::new());
         Reader {
             opener,
@@ -242,7 +254,7 @@ impl Reader {
     pub fn progress(&self) -> Progress {
         Progress {
             bytes_total: self.bytes_total,
-            bytes_read: self.opener.read.load(Ordering::Relaxed),
+            bytes_read: self.opener.bytes_read(),
             files_total: self.opener.files.len() as u64,
             files_opened: self.opener.opened,
             files_left_out: self.opener.left_out,
@@ -301,88 +313,4 @@ fn read_single(stream: &mut Stream, chunk: &mut Chunk, records_max: usize) -> bo
     };
     chunk.bytes = stream.hand_over(std::mem::take(&mut chunk.bytes));
     ended
-}
-
-impl Ordered {
-    /// Fills `chunk` up to a change of the frontier; true when all is read.
-    fn read(&mut self, opener: &mut Opener, chunk: &mut Chunk) -> Result<bool, SourceError> {
-        while !chunk.is_full(self.chunk_records) {
-            let upcoming = match &self.hour {
-                Some(hour) => Some(hour.hour),
-                None => opener.files.blob_hour(self.next_blob),
-            };
-            let frontier = upcoming.map(Timestamp::of_hour);
-            if chunk.is_empty() {
-                chunk.frontier = frontier;
-            } else if chunk.frontier != frontier {
-                return Ok(false);
-            }
-            match (&mut self.hour, frontier) {
-                (Some(_), _) => self.in_hour(opener, chunk)?,
-                (None, Some(start)) => {
-                    // Plain records from before this hour come first.
-                    if !self.plain_before(start, opener, chunk)? {
-                        self.hour = self.begin_hour(&opener.files);
-                    }
-                }
-                (None, None) => {
-                    if !self.plain_before(Timestamp::MAX, opener, chunk)? {
-                        return Ok(true);
-                    }
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn begin_hour(&mut self, files: &FileTable) -> Option<Hour> {
-        let (hour, rest) = hour_of(files, self.next_blob)?;
-        self.next_blob = rest.end;
-        Some(Hour { hour, rest, merge: Merge::default() })
-    }
-
-    /// Takes one plain record (or refusal) older than `end`; false if there is none.
-    fn plain_before(
-        &mut self,
-        end: Timestamp,
-        opener: &mut Opener,
-        chunk: &mut Chunk,
-    ) -> Result<bool, SourceError> {
-        match self.plain.settle(opener)? {
-            Settled::Ready(key) if key < end => self.plain.take(chunk),
-            Settled::Refused(refused) => chunk.refused.push(refused),
-            Settled::Ready(_) | Settled::Empty => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    /// One record of the hour, from a blob or a plain file; or its next group; or its end.
-    fn in_hour(&mut self, opener: &mut Opener, chunk: &mut Chunk) -> Result<(), SourceError> {
-        let Some(hour) = &mut self.hour else { return Ok(()) };
-        let end = Timestamp::of_hour(hour.hour.saturating_add(1));
-        match hour.merge.settle(opener)? {
-            Settled::Refused(refused) => chunk.refused.push(refused),
-            Settled::Ready(key) => {
-                let until = if self.plain_count == 0 { Timestamp::MIN } else { key.min(end) };
-                if !self.plain_before(until, opener, chunk)?
-                    && let Some(hour) = &mut self.hour
-                {
-                    hour.merge.take(chunk);
-                }
-            }
-            Settled::Empty if !hour.rest.is_empty() => {
-                let next = hour.rest.start.saturating_add(self.group).min(hour.rest.end);
-                let group = hour.rest.start..next;
-                hour.rest.start = next;
-                let keyed = group.len() > 1 || self.plain_count > 0;
-                hour.merge = Merge::group(group, keyed);
-            }
-            Settled::Empty => {
-                if !self.plain_before(end, opener, chunk)? {
-                    self.hour = None;
-                }
-            }
-        }
-        Ok(())
-    }
 }

@@ -21,7 +21,7 @@ const OWN_FILES: [&str; 7] = [
     "threat-ips.txt",
 ];
 /// A folder with this file is a database of ours, not logs.
-const DATABASE_MARK: &str = "mark.json";
+pub(super) const DATABASE_MARK: &str = "mark.json";
 /// Warnings kept word for word; the rest is counted.
 const WARNINGS_MAX: usize = 100;
 
@@ -132,7 +132,7 @@ fn walk(listing: &mut Listing, root: u32, folder: &Path) {
     }
 }
 
-fn walk_warning(folder: &Path, error: &walkdir::Error) -> String {
+pub(super) fn walk_warning(folder: &Path, error: &walkdir::Error) -> String {
     let path = error.path().unwrap_or(folder).display();
     match error.loop_ancestor() {
         Some(ancestor) => format!(
@@ -143,7 +143,7 @@ fn walk_warning(folder: &Path, error: &walkdir::Error) -> String {
     }
 }
 
-fn wanted(path: &Path, skipped: &mut Skipped) -> bool {
+pub(super) fn wanted(path: &Path, skipped: &mut Skipped) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let kept_aside = name.starts_with("alerts.before-");

@@ -17,6 +17,8 @@ use super::seek::{Found, Seek};
 use crate::event::{Refusal, RefusalReason};
 use crate::limits::{JSON_DEPTH_MAX, RECORD_BYTES_MAX, REFUSED_BYTES_MAX};
 
+mod growing;
+
 /// Longest line that the fast path looks at, bytes; the state machine takes longer ones. Whether a
 /// line is plain must depend on its content and not on where a read happened to end.
 const PLAIN_LINE_MAX: usize = 64 << 10;

@@ -2,6 +2,7 @@
 use std::io::Read;
 
 use super::RefusedRecord;
+use super::growing::Place;
 use super::inbox::segment::Part;
 use super::input::Input;
 use super::split::{Splitter, Step};
@@ -39,6 +40,10 @@ pub(super) struct Stream {
     keep: usize,
     read_bytes: usize,
     eof: bool,
+    /// More may be written behind the end of the bytes.
+    grows: bool,
+    /// That end was reached.
+    dry: bool,
     /// The input broke off, and that has not been said yet.
     damage: Option<String>,
 }
@@ -55,8 +60,27 @@ impl Stream {
             keep: 0,
             read_bytes,
             eof: false,
+            grows: false,
+            dry: false,
             damage: None,
         }
+    }
+
+    /// Of a file that grows, whose input stands at `offset`, where `splitter` goes on.
+    pub(super) fn going_on(self, offset: u64, splitter: Splitter) -> Stream {
+        Stream { offset, splitter, grows: true, ..self }
+    }
+
+    /// Where it stopped at the end of what is there, and what the disk said if it is not the end.
+    pub(super) fn stopped(self) -> (Place, Option<String>) {
+        let place = match &self.input {
+            Input::Inbox(segment) => Place::Inbox { offset: segment.offset() },
+            Input::Whole(_) if self.grows => {
+                Place::Plain { offset: self.offset, splitter: Box::new(self.splitter) }
+            }
+            Input::Whole(_) => Place::Packed,
+        };
+        (place, self.damage)
     }
 
     pub(super) fn buffer(&self) -> &[u8] {
@@ -92,7 +116,14 @@ impl Stream {
     pub(super) fn next(&mut self) -> Item {
         loop {
             let window = self.buffer.get(self.at..).unwrap_or_default();
-            match self.splitter.step(window, self.eof) {
+            let step = match self.splitter.step(window, self.eof) {
+                Step::More if self.dry => match self.splitter.settle(window) {
+                    Step::More => return Item::End,
+                    step => step,
+                },
+                step => step,
+            };
+            match step {
                 Step::Record { start, end } => {
                     let (at, offset) = (self.at + start, self.offset + start as u64);
                     self.pass(end);
@@ -137,13 +168,14 @@ impl Stream {
             self.buffer.shrink_to(self.buffer.len() + self.read_bytes);
         }
         let want = self.read_bytes as u64;
-        match self.input.by_ref().take(want).read_to_end(&mut self.buffer) {
-            Ok(read) => self.eof = (read as u64) < want,
+        let ended = match self.input.by_ref().take(want).read_to_end(&mut self.buffer) {
+            Ok(read) => (read as u64) < want,
             Err(error) => {
-                self.eof = true;
                 self.damage = Some(format!("the file cannot be read on from here: {error}"));
+                true
             }
-        }
+        };
+        (self.eof, self.dry) = (ended && !self.grows, ended && self.grows);
     }
 
     /// A record that was cut off by damage says so.

@@ -9,6 +9,8 @@ pub const ACCOUNT: &[u8] = b"a/";
 pub const STAGED: &[u8] = b"w/";
 /// Alert lines, by account sequence of delivery.
 pub const ALERT: &[u8] = b"l/";
+/// What was told of alerts, by alert id.
+pub const TOLD: &[u8] = b"y/";
 /// Records that alerts rest on, by alert id.
 pub const EVIDENCE: &[u8] = b"e/";
 /// Runs that taught this state, by number.
@@ -106,6 +108,10 @@ pub fn untaught(id: &AccountId) -> Vec<u8> {
 /// The `number`-th alert line.
 pub fn alert(number: u64) -> Vec<u8> {
     [ALERT, &number.to_be_bytes()].concat()
+}
+/// What was told of alert `id`.
+pub fn told(id: AlertId) -> Vec<u8> {
+    [TOLD, &id.0.to_be_bytes()].concat()
 }
 /// Records that alert `id` rests on.
 pub fn evidence(id: AlertId) -> Vec<u8> {

@@ -188,6 +188,11 @@ impl Sources {
         self.sources.iter().any(|source| source.key == *key)
     }
 
+    /// Files of which nothing was passed over, and their first offset that is not applied.
+    pub fn reached(&self) -> impl Iterator<Item = (FileKey, u64)> + '_ {
+        self.sources.iter().filter(|s| s.passed.is_empty()).map(|s| (s.key, s.next))
+    }
+
     /// The number of file `index` of this run.
     pub fn number(&self, index: u32) -> Option<u32> {
         self.of_run.get(index as usize).copied().flatten()
@@ -204,6 +209,16 @@ impl Sources {
     pub fn advance(&mut self, index: u32, offset: u64) {
         let number = self.number(index);
         if let Some(source) = number.and_then(|n| self.sources.get_mut(n as usize)) {
+            source.advance(offset);
+        }
+    }
+
+    /// Notes that what lies at `offset` of file `index` of this run, behind all that is applied, is
+    /// none of ours.
+    pub fn skip(&mut self, index: u32, offset: u64) {
+        let number = self.number(index);
+        let source = number.and_then(|n| self.sources.get_mut(n as usize));
+        if let Some(source) = source.filter(|s| offset >= s.next) {
             source.advance(offset);
         }
     }

@@ -141,6 +141,68 @@ impl StateCompacted {
     }
 }
 
+/// The service made everything durable.
+pub struct ServiceCheckpointed {
+    /// Events applied since it started.
+    pub events: u64,
+    /// Bytes of the inbox given back.
+    pub released: u64,
+}
+
+impl ServiceCheckpointed {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::debug!(events = self.events, released = self.released, "checkpoint");
+    }
+}
+
+/// The service was told to stop, and is done.
+pub struct ServiceDrained {
+    /// Events applied since it started.
+    pub events: u64,
+    /// How long its last verdicts and its last checkpoint took, milliseconds.
+    pub took_ms: u64,
+}
+
+impl ServiceDrained {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::info!(events = self.events, took_ms = self.took_ms, "service drained");
+    }
+}
+
+/// The service ended although nobody told it to.
+pub struct ServiceFailed<'a> {
+    /// Why.
+    pub cause: &'a str,
+}
+
+impl ServiceFailed<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(
+            cause = self.cause,
+            "service ended by itself, state is at its last checkpoint"
+        );
+    }
+}
+
+/// The configuration was read once more.
+pub struct ConfigReloaded<'a> {
+    /// Why it is not in use; `None`: it is.
+    pub refused: Option<&'a str>,
+}
+
+impl ConfigReloaded<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        match self.refused {
+            Some(cause) => tracing::error!(cause, "configuration refused, the one before stays"),
+            None => tracing::info!("configuration reloaded"),
+        }
+    }
+}
+
 /// An inbox was not left in good order.
 pub struct InboxRecovered {
     /// Bytes of a batch that was never accepted, cut off.

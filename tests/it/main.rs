@@ -19,6 +19,7 @@ mod mongo;
 mod query;
 mod rebuild;
 mod scenarios;
+mod serve;
 mod shuffles;
 mod simulated;
 mod snapshots;

@@ -55,6 +55,16 @@ impl SegmentReader {
         }
     }
 
+    /// Goes on at a frame, at `offset` of the file, where `inner` stands.
+    pub(in crate::source) fn going_on(inner: Box<dyn Read + Send>, offset: u64) -> SegmentReader {
+        SegmentReader { offset, begun: true, ..SegmentReader::new(inner) }
+    }
+
+    /// Everything before this offset of the file was given up.
+    pub(in crate::source) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Goes to the next batch, which [`Read`] then gives up to its end.
     pub(in crate::source) fn next_part(&mut self) -> Part {
         self.pass(self.left);

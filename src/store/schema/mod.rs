@@ -17,4 +17,5 @@ pub mod run;
 pub mod sources;
 pub mod tempo;
 pub mod tenant;
+pub mod told;
 pub mod words;

@@ -184,6 +184,7 @@ fn key(index: u32) -> FileKey {
 
 fn notes() -> Vec<FileNote> {
     let note = |index| FileNote {
+        source: 0,
         index,
         name: format!("file {index}"),
         identity: Some((key(index), None)),

@@ -1,0 +1,240 @@
+//! The loop of the engine's thread.
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::ask::Ask;
+use super::board::{Board, Phase};
+use super::feed::Stop;
+use crate::replay::engine::{Engine, Look, Observer};
+use crate::replay::pipeline::{DecodedChunk, Pipeline};
+use crate::replay::writer::AlertWriter;
+use crate::source::inbox::Inbox;
+use crate::telemetry::{ServiceCheckpointed, ServiceDrained};
+use crate::time::{Clock, DAY_MS, HOUR_MS, Timestamp};
+
+/// A look that takes long is followed by a pause of so many times its length.
+const PAUSE_PER_LOOK: u64 = 4;
+/// Milliseconds between two looks at the flags while nothing comes.
+const TURN_MS: u64 = 100;
+/// Milliseconds between two changes of the board while chunks come.
+const BOARD_MS: u64 = 250;
+/// Records so far beyond now have a broken clock.
+const FUTURE_MS: i64 = 2 * DAY_MS;
+/// Event time for which a segment of the inbox stays after it is applied, milliseconds: a verdict on
+/// its records comes when their cells are closed, and reads them once more as evidence.
+const EVIDENCE_MS: i64 = 3 * HOUR_MS;
+
+/// What the loop works with besides the engine.
+pub(super) struct Shell {
+    pub(super) writer: AlertWriter,
+    pub(super) observer: Box<dyn Observer + Send>,
+    pub(super) board: Arc<Board>,
+    pub(super) asks: mpsc::Receiver<Ask>,
+    pub(super) stop: Stop,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) inbox: Option<Arc<Inbox>>,
+    /// Bytes in it beyond which evidence has to give way to what comes.
+    pub(super) inbox_pressing: u64,
+    /// Segments that are applied, by who they are, and the newest event time when that was seen.
+    pub(super) applied: HashMap<(u32, u128), Timestamp>,
+    /// The store's folder, for its size.
+    pub(super) state: Option<PathBuf>,
+    /// How long what is read already may take to be applied when it is to stop.
+    pub(super) drain_ms: u64,
+    /// Milliseconds between two looks at what is open, at least.
+    pub(super) look_ms: u64,
+    /// `not_after` follows the wall clock.
+    pub(super) follows_clock: bool,
+    /// Which source each file belongs to, by index.
+    pub(super) source_of: HashMap<u32, usize>,
+    pub(super) next_look: u64,
+    pub(super) next_board: u64,
+}
+
+impl Shell {
+    /// Runs chunks until they end or it is asked to stop; then what is read already is applied.
+    pub(super) async fn run(
+        &mut self,
+        engine: &mut Engine,
+        mut pipeline: Pipeline,
+    ) -> anyhow::Result<()> {
+        let mut deadline = None;
+        loop {
+            if self.stop.is_asked() {
+                let now = self.clock.monotonic_ms();
+                let until = *deadline.get_or_insert(now.saturating_add(self.drain_ms));
+                self.board.write(|status| status.phase = Phase::Draining);
+                if now >= until {
+                    // What is left is not applied, and so not released: the next start reads it.
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                chunk = pipeline.next() => match chunk? {
+                    Some(chunk) => self.chunk(engine, chunk).await?,
+                    None => return Ok(()),
+                },
+                Some(ask) = self.asks.recv() => self.answer(engine, ask).await?,
+                () = tokio::time::sleep(Duration::from_millis(TURN_MS)) => {}
+            }
+            while let Ok(ask) = self.asks.try_recv() {
+                self.answer(engine, ask).await?;
+            }
+            self.turn(engine).await?;
+        }
+    }
+
+    async fn chunk(&mut self, engine: &mut Engine, chunk: DecodedChunk) -> anyhow::Result<()> {
+        for note in &chunk.files {
+            self.source_of.insert(note.index, note.source as usize);
+        }
+        self.note_sources(&chunk);
+        let progress = chunk.progress;
+        engine.chunk(chunk, &mut self.writer, self.observer.as_mut()).await?;
+        self.observer.progress(engine.counts(), &progress, engine.newest());
+        Ok(())
+    }
+
+    fn note_sources(&self, chunk: &DecodedChunk) {
+        let mut came: HashMap<usize, (u64, u64, Timestamp)> = HashMap::new();
+        let of = |file: &u32| self.source_of.get(file).copied().unwrap_or_default();
+        for located in &chunk.events {
+            let entry = came.entry(of(&located.file)).or_insert((0, 0, Timestamp::MIN));
+            entry.0 += 1;
+            entry.2 = entry.2.max(located.event.time);
+        }
+        for refused in &chunk.refused {
+            came.entry(of(&refused.file)).or_insert((0, 0, Timestamp::MIN)).1 += 1;
+        }
+        if came.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        self.board.write(|status| {
+            for (source, (records, refused, newest)) in came {
+                let Some(shown) = status.sources.get_mut(source) else { continue };
+                shown.records += records;
+                shown.refused += refused;
+                shown.newest = shown.newest.max(Some(newest).filter(|t| *t != Timestamp::MIN));
+                shown.last_record = Some(now);
+            }
+        });
+    }
+
+    /// What is due by the clock.
+    async fn turn(&mut self, engine: &mut Engine) -> anyhow::Result<()> {
+        let began = self.clock.monotonic_ms();
+        if began >= self.next_look {
+            if self.follows_clock {
+                engine.set_not_after(self.clock.now().plus_ms(FUTURE_MS));
+            }
+            engine.look(Look::Urgent, &mut self.writer).await?;
+            if engine.checkpoint_if_due(&mut self.writer).await? {
+                self.checkpointed(engine);
+            }
+            let now = self.clock.monotonic_ms();
+            let took = now.saturating_sub(began);
+            self.next_look = now.saturating_add(self.look_ms.max(took.saturating_mul(PAUSE_PER_LOOK)));
+        }
+        if self.clock.monotonic_ms() >= self.next_board {
+            self.show(engine);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, engine: &Engine) {
+        self.next_board = self.clock.monotonic_ms().saturating_add(BOARD_MS);
+        let seen = |at: Timestamp| Some(at).filter(|at| *at != Timestamp::MIN);
+        let inbox = self.inbox.as_ref().map(|inbox| inbox.status()).unwrap_or_default();
+        self.board.write(|status| {
+            status.watermark = seen(engine.watermark());
+            status.newest = seen(engine.newest());
+            status.counts = engine.counts().clone();
+            status.router = engine.router().counters();
+            status.accounts = engine.router().population();
+            status.mailbox_depth = engine.router().in_flight();
+            status.inbox = inbox;
+        });
+    }
+
+    async fn answer(&mut self, engine: &mut Engine, ask: Ask) -> anyhow::Result<()> {
+        // Whoever asked may have gone; that is no concern of ours.
+        match ask {
+            Ask::Model { account, reply } => {
+                let _ = reply.send(engine.model(&account).await);
+            }
+            Ask::Checkpoint { reply } => {
+                engine.checkpoint_now(&mut self.writer).await?;
+                self.checkpointed(engine);
+                let _ = reply.send(Ok(()));
+            }
+            Ask::Intel { view, reply } => {
+                engine.set_intel(view);
+                let _ = reply.send(());
+            }
+            Ask::Profile { profile, reply } => {
+                engine.set_profile(profile);
+                let _ = reply.send(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A checkpoint was written: gives back what it covers.
+    pub(super) fn checkpointed(&mut self, engine: &Engine) {
+        let released = self.release(engine);
+        let bytes = self.state.as_deref().map_or(0, folder_bytes);
+        let now = self.clock.now();
+        self.board.write(|status| {
+            status.checkpointed = Some(now);
+            status.store_bytes = bytes;
+        });
+        self.show(engine);
+        ServiceCheckpointed { events: engine.counts().events, released }.emit();
+    }
+
+    /// Gives back segments of the inbox; returns their bytes.
+    fn release(&mut self, engine: &Engine) -> u64 {
+        let Some(inbox) = &self.inbox else { return 0 };
+        let presses = inbox.status().bytes > self.inbox_pressing;
+        let (newest, applied) = (engine.newest(), &mut self.applied);
+        let mut there = Vec::new();
+        let done = inbox.release(&mut |identity, offset| {
+            let who = (identity.head_len, identity.head);
+            if !engine.is_applied_through(identity.head_len, identity.head, offset) {
+                return false;
+            }
+            let since = *applied.entry(who).or_insert(newest);
+            let goes = presses || newest.since(since) >= EVIDENCE_MS;
+            there.extend((!goes).then_some(who));
+            goes
+        });
+        self.applied.retain(|who, _| there.contains(who));
+        done.map(|done| done.bytes).unwrap_or_else(|cause| {
+            let message = cause.to_string();
+            crate::telemetry::SourceWarned { message: &message }.emit();
+            0
+        })
+    }
+
+    /// Everything that is read is applied: judges what is open and makes all of it durable.
+    pub(super) async fn finish(&mut self, engine: &mut Engine) -> anyhow::Result<()> {
+        let began = self.clock.monotonic_ms();
+        self.board.write(|status| status.phase = Phase::Draining);
+        engine.look(Look::Last, &mut self.writer).await?;
+        engine.checkpoint_now(&mut self.writer).await?;
+        self.checkpointed(engine);
+        let took_ms = self.clock.monotonic_ms().saturating_sub(began);
+        ServiceDrained { events: engine.counts().events, took_ms }.emit();
+        Ok(())
+    }
+}
+
+fn folder_bytes(folder: &std::path::Path) -> u64 {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
+    files.filter_map(|f| f.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
+}
