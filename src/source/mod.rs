@@ -8,6 +8,7 @@
 //! - `places` reads single records once more.
 //!
 //! Everything streams. Memory is bounded by the number of files open, never by their sizes.
+pub mod count;
 mod files;
 pub mod inbox;
 mod input;
