@@ -17,8 +17,6 @@ mod decision;
 mod line;
 mod page;
 mod sums;
-#[cfg(test)]
-mod tests;
 
 pub use decision::{Decision, Status, Verdict};
 pub use page::{Cursor, Facets, Filter, Item, Order, Page, Query};

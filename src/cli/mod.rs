@@ -9,7 +9,6 @@ mod confirm;
 mod diff;
 mod evidence;
 mod explain;
-mod fleet;
 mod intel;
 mod learnt_with;
 mod model;
@@ -26,6 +25,7 @@ mod snapshot;
 mod style;
 mod summary;
 mod table;
+mod token;
 mod why_not;
 
 use std::process::ExitCode;
@@ -95,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sink(_) => Ok(later("sink")),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(args) => query::run(&args),
+        Command::Token(command) => token::run(&command),
         Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
         Command::Intel(Intel::Add(_)) => Ok(later("intel add")),
     }

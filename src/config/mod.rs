@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::profile::{self, Profile};
 
+pub mod about;
 mod check;
 mod place;
 

@@ -50,6 +50,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("account::actor", 6),
     ("alert::desk", 6),
     ("fleet::actor", 6),
+    ("inquiry", 6),
     ("live", 6),
     ("replay", 6),
     ("router", 6),

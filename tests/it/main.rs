@@ -16,6 +16,7 @@ mod mongo;
 mod query;
 mod rebuild;
 mod scenarios;
+mod server;
 mod shuffles;
 mod simulated;
 mod snapshots;
