@@ -298,3 +298,6 @@ impl AlertBook {
         self.stories.text(entry.story)
     }
 }
+
+#[cfg(test)]
+mod tests;

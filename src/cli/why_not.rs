@@ -33,7 +33,11 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         Timestamp::of_hour(hour).minutes_text(),
         &Timestamp::of_hour(hour + 1).minutes_text()[11..]
     );
-    out(&format!("{}, {span}, baseline {}", visible(model.id().name()), model.trust(&profile).as_str()));
+    out(&format!(
+        "{}, {span}, baseline {}",
+        visible(model.id().name()),
+        model.trust(&profile).as_str()
+    ));
     match record {
         None => out(&format!(
             "  nothing is kept of this hour: it lies outside the last {} days, before the first record, or after the last closed hour ({})",

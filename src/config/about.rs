@@ -13,7 +13,12 @@ use crate::time::Timestamp;
 ///
 /// # Errors
 /// A list or database cannot be read.
-pub fn about(resolved: &Resolved, tor_exits: &[PathBuf], threat_ips: &[PathBuf], now: Timestamp) -> anyhow::Result<About> {
+pub fn about(
+    resolved: &Resolved,
+    tor_exits: &[PathBuf],
+    threat_ips: &[PathBuf],
+    now: Timestamp,
+) -> anyhow::Result<About> {
     let base = view::base_manifest()?;
     let mut intel =
         vec![IntelVersion { name: format!("built-in {}", base.date), sha256: base.sha256 }];

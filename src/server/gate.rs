@@ -47,7 +47,9 @@ impl Caller {
         if self.0.scope.is_all() {
             return Ok(());
         }
-        Err(Problem::forbidden("this speaks of the whole fleet; your token sees some accounts only"))
+        Err(Problem::forbidden(
+            "this speaks of the whole fleet; your token sees some accounts only",
+        ))
     }
     /// Refuses an account that they may not see, as if it did not exist.
     pub(crate) fn account(&self, name: &str) -> Result<(), Problem> {

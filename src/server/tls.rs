@@ -11,7 +11,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::config::TlsConfig;
 
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let read =
+        CertificateDer::pem_file_iter(path).and_then(|found| found.collect::<Result<Vec<_>, _>>());
     let found = read.with_context(|| format!("cannot read certificates of {}", path.display()))?;
     if found.is_empty() {
         bail!("{} holds no certificate in PEM", path.display());
@@ -35,8 +36,8 @@ pub(super) fn load(config: &TlsConfig) -> anyhow::Result<Option<ServerConfig>> {
     let private = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("cannot read the private key of {}", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
     let builder = if none(client_ca) {
         builder.with_no_client_auth()
     } else {

@@ -125,7 +125,10 @@ fn account(story: &str, name: &str) -> AccountId {
 
 fn cut(mut text: String) -> String {
     if text.len() > WHY_BYTES_MAX {
-        let end = text.floor_char_boundary(WHY_BYTES_MAX);
+        let mut end = WHY_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
         text.truncate(end);
         text.push('…');
     }

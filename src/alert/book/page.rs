@@ -216,7 +216,8 @@ fn key(order: Order, entry: &Entry, revision: &Revision) -> Key {
         // Times as numbers that order the same, newest first.
         Order::Time => [!(first.at.millis() as u64 ^ (1 << 63)), 0, !first.number],
         Order::Rank => {
-            let rarity = if revision.per_day >= 0.0 { revision.per_day.to_bits() } else { u64::MAX };
+            let rarity =
+                if revision.per_day >= 0.0 { revision.per_day.to_bits() } else { u64::MAX };
             [2 - revision.severity as u64, rarity, !first.number]
         }
     }

@@ -193,8 +193,7 @@ impl AlertBook {
             let at = (entry.first().at.since(from) / step_ms) as usize;
             let newest = entry.newest();
             if let Some(cell) = row.cells.get_mut(at) {
-                let (n, severity, rarest) =
-                    cell.unwrap_or((0, newest.severity, f64::INFINITY));
+                let (n, severity, rarest) = cell.unwrap_or((0, newest.severity, f64::INFINITY));
                 let rarest = rarest.min(newest.per_day);
                 *cell = Some((n + 1, severity.max(newest.severity), rarest));
             }

@@ -136,7 +136,8 @@ pub(crate) async fn list(
         let all: Vec<&AccountId> = names.iter().filter(sees).collect();
         let from = query.cursor.map(|cursor| account_id(&cursor).key());
         let behind = |id: &&&AccountId| from.as_ref().is_none_or(|from| id.key() > *from);
-        let mut page: Vec<&AccountId> = all.iter().filter(behind).copied().take(limit + 1).collect();
+        let mut page: Vec<&AccountId> =
+            all.iter().filter(behind).copied().take(limit + 1).collect();
         let more = page.len() > limit;
         page.truncate(limit);
         let profile = &service.shared.config.config.profile;
@@ -353,10 +354,9 @@ pub(crate) async fn timeline(
     for principal in detail["key_principals"].as_array().into_iter().flatten() {
         let text = |name: &str| principal[name].as_str().unwrap_or_default();
         let name = if text("name").is_empty() { text("principal") } else { text("name") };
-        for (at, what, verb) in [
-            ("first_seen", "keys_first_read", "first"),
-            ("last_seen", "keys_last_read", "last"),
-        ] {
+        for (at, what, verb) in
+            [("first_seen", "keys_first_read", "first"), ("last_seen", "keys_last_read", "last")]
+        {
             items.push(Happening {
                 at: text(at).to_owned(),
                 what,

@@ -1,6 +1,6 @@
 //! Alerts are listed and told.
-use actix_web::web::{Data, Path, Query};
 use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -74,9 +74,10 @@ impl AlertQuery {
         if text.is_some_and(|text| text.len() > TEXT_MAX) {
             return Err(Problem::field("q", format!("longer than {TEXT_MAX} bytes")));
         }
-        let ip = self.ip.as_deref().map(|ip| {
-            ip.parse().map_err(|_| Problem::field("ip", "not an address"))
-        });
+        let ip = self
+            .ip
+            .as_deref()
+            .map(|ip| ip.parse().map_err(|_| Problem::field("ip", "not an address")));
         let severities = "Low, Medium, High";
         let statuses = "Active, InProgress, Resolved, Dismissed";
         Ok(Filter {

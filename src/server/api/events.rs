@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use super::blocking;
 use crate::limits::INBOX_BATCH_BYTES_MAX;
+use crate::server::Service;
 use crate::server::body::{self, Packing};
 use crate::server::gate::Caller;
 use crate::server::problem::Problem;
-use crate::server::Service;
 use crate::source::count;
 use crate::source::inbox::{Inbox, InboxError};
 
@@ -78,8 +78,7 @@ fn take(inbox: &Inbox, body: Vec<u8>, packing: Packing) -> Result<Accepted, Prob
     if counted.records == 0 {
         let reasons: Vec<String> =
             counted.refused.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-        let found =
-            if reasons.is_empty() { "it is empty".to_owned() } else { reasons.join(", ") };
+        let found = if reasons.is_empty() { "it is empty".to_owned() } else { reasons.join(", ") };
         return Err(Problem::field("body", format!("there is no record in it: {found}")));
     }
     let mark = inbox.submit(batch).map_err(refusal)?;

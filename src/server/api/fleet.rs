@@ -92,7 +92,7 @@ pub(crate) async fn principal(
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
     let book = service.shared.book.read();
-    let filter = Filter { principal: Some(id.clone()), ..Filter::default() };
+    let filter = Filter { principal: Some(id.as_str().to_owned()), ..Filter::default() };
     let found = (!id.is_empty())
         .then(|| named(&book, &filter, &caller, &id, |e| e.ip.map(|ip| ip.to_string())))
         .flatten();

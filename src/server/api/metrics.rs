@@ -20,7 +20,8 @@ struct Text(String);
 
 impl Text {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP cosmoguard_{name} {help}\n# TYPE cosmoguard_{name} {kind}");
+        let _ =
+            writeln!(self.0, "# HELP cosmoguard_{name} {help}\n# TYPE cosmoguard_{name} {kind}");
     }
     fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let _ = write!(self.0, "cosmoguard_{name}");
@@ -116,9 +117,7 @@ fn records(text: &mut Text, status: &Status) {
 fn sources(text: &mut Text, status: &Status, now: Timestamp) {
     type Value = fn(&crate::live::board::SourceStatus, Timestamp) -> f64;
     let columns: [(&str, &str, &str, Value); 5] = [
-        ("source_lag_bytes", "gauge", "Bytes that are not read yet.", |s, _| {
-            s.bytes_behind as f64
-        }),
+        ("source_lag_bytes", "gauge", "Bytes that are not read yet.", |s, _| s.bytes_behind as f64),
         ("source_lag_seconds", "gauge", "From its newest record to the clock.", |s, now| {
             age(now, s.newest)
         }),

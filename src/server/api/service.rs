@@ -136,9 +136,10 @@ pub(crate) fn by_category(status: &Status) -> BTreeMap<&'static str, u64> {
 }
 
 fn fleet(status: Status) -> FleetStatus {
-    let recovery = status.recovery.clone().map(|(rung, reasons)| {
-        std::iter::once(rung).chain(reasons).collect::<Vec<String>>()
-    });
+    let recovery = status
+        .recovery
+        .clone()
+        .map(|(rung, reasons)| std::iter::once(rung).chain(reasons).collect::<Vec<String>>());
     FleetStatus {
         accounts: status.accounts.0,
         awake: status.accounts.1,

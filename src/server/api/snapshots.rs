@@ -17,10 +17,10 @@ use crate::server::gate::Caller;
 use crate::server::problem::Problem;
 use crate::server::{Service, Shared};
 use crate::snapshot::{self, Archive, EXTENSION};
+use crate::store::keys;
 use crate::store::layout::DataDir;
 use crate::store::memory::MemoryStore;
 use crate::store::schema::{account, run};
-use crate::store::{StateStore, keys};
 use crate::time::MINUTE_MS;
 
 /// A checkpoint of a large fleet takes so long.
@@ -96,15 +96,11 @@ fn view(shared: &Shared, name: String) -> SnapshotView {
         (status = "default", description = "Refused.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn list(
-    service: Data<Service>,
-    caller: Caller,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(service: Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
     caller.whole_fleet()?;
     let shared = service.shared.clone();
-    let items = blocking(move || {
-        Ok(names(&shared)?.into_iter().map(|name| view(&shared, name)).collect())
-    });
+    let items =
+        blocking(move || Ok(names(&shared)?.into_iter().map(|name| view(&shared, name)).collect()));
     json(&SnapshotList { items: items.await? })
 }
 
@@ -229,8 +225,7 @@ fn known(
             let message = format!("no snapshot `{}`; /v1/snapshots lists all", shown(name));
             return Err(Problem::field(field, message));
         }
-        let mut archive =
-            Archive::open(&folder(shared).join(name)).map_err(anyhow::Error::from)?;
+        let mut archive = Archive::open(&folder(shared).join(name)).map_err(anyhow::Error::from)?;
         let store = MemoryStore::default();
         archive.load_run(&store).map_err(anyhow::Error::from)?;
         let sealed = archive.account(id).map_err(anyhow::Error::from)?;

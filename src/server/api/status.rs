@@ -54,8 +54,7 @@ pub struct Decided {
 /// The fields of a JSON object, each of them known.
 fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, Problem> {
     let wrong = |message: String| Problem::field("body", message);
-    let value: Value =
-        serde_json::from_slice(body).map_err(|e| wrong(format!("not JSON: {e}")))?;
+    let value: Value = serde_json::from_slice(body).map_err(|e| wrong(format!("not JSON: {e}")))?;
     let Value::Object(fields) = value else { return Err(wrong("not a JSON object".into())) };
     let unknown: Vec<FieldError> = fields
         .keys()
@@ -171,7 +170,10 @@ pub(crate) async fn undo(
     let fields = object(&body, &["undo"])?;
     let word = text(&fields, "undo")?.unwrap_or_default();
     let undoable = service.undo.take(word, id, service.shared.clock.now()).ok_or_else(|| {
-        Problem::field("undo", "it takes nothing back: it is unknown, used, or older than ten minutes")
+        Problem::field(
+            "undo",
+            "it takes nothing back: it is unknown, used, or older than ten minutes",
+        )
     })?;
     let wish = Wish {
         id,

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::alerts::{AlertItem, DecisionView};
 use crate::alert::AlertId;
+use crate::alert::book::AlertBook;
 use crate::server::book::News;
 use crate::server::gate::Caller;
 use crate::server::problem::Problem;
@@ -153,7 +154,7 @@ impl Teller {
             let now = (book.lines(), book.decided());
             // An id of another life of the data says nothing of this one.
             let last = last.map(|(lines, decided)| (lines.min(now.0), decided.min(now.1)));
-            (now, last.map(|last| (last, self.missed(last))))
+            (now, last.map(|last| (last, missed(&book, last))))
         };
         self.position = now;
         let Some((last, missed)) = missed else { return self.send("hello", "{}").await };
@@ -166,22 +167,6 @@ impl Teller {
         }
         self.position = now;
         Ok(())
-    }
-
-    /// What came behind a position: lines by number, then decisions by number.
-    fn missed(&self, (lines, decided): Position) -> Vec<News> {
-        let book = self.shared.book.read();
-        let mut missed: Vec<(u64, News)> = Vec::new();
-        let mut later: Vec<(u64, News)> = Vec::new();
-        for entry in book.entries() {
-            let fresh = entry.revisions.iter().filter(|r| r.number >= lines);
-            missed.extend(fresh.map(|r| (r.number, News::Line(r.number, entry.id))));
-            let fresh = entry.decisions.iter().filter(|d| d.number > decided);
-            later.extend(fresh.map(|d| (d.number, News::Decided(entry.id))));
-        }
-        missed.sort_by_key(|(number, _)| *number);
-        later.sort_by_key(|(number, _)| *number);
-        missed.into_iter().chain(later).map(|(_, news)| news).collect()
     }
 
     async fn tell(&mut self, news: News) -> Result<(), Left> {
@@ -249,4 +234,19 @@ impl Teller {
             _ => Err(Left),
         }
     }
+}
+
+/// What came behind a position: lines by number, then decisions by number.
+fn missed(book: &AlertBook, (lines, decided): Position) -> Vec<News> {
+    let mut missed: Vec<(u64, News)> = Vec::new();
+    let mut later: Vec<(u64, News)> = Vec::new();
+    for entry in book.entries() {
+        let fresh = entry.revisions.iter().filter(|r| r.number >= lines);
+        missed.extend(fresh.map(|r| (r.number, News::Line(r.number, entry.id))));
+        let fresh = entry.decisions.iter().filter(|d| d.number > decided);
+        later.extend(fresh.map(|d| (d.number, News::Decided(entry.id))));
+    }
+    missed.sort_by_key(|(number, _)| *number);
+    later.sort_by_key(|(number, _)| *number);
+    missed.into_iter().chain(later).map(|(_, news)| news).collect()
 }

@@ -90,7 +90,8 @@ fn pages_do_not_move_while_alerts_come_and_rise() {
         assert_eq!(still.iter().collect::<BTreeSet<_>>().len(), 50, "none twice");
         let moved = walk(&running, query, |page| {
             let number = 50 + 2 * page as u64;
-            running.deliver(number, &line(1000 + u128::from(number), "new", "High", 99, &json!({})));
+            running
+                .deliver(number, &line(1000 + u128::from(number), "new", "High", 99, &json!({})));
             // One that is on a later page rises to the top.
             let risen = line(1 + page as u128, "contoso", "High", 50, &json!({"Revision": "2"}));
             running.deliver(number + 1, &risen);

@@ -112,7 +112,12 @@ fn a_scoped_token_sees_its_accounts_and_nothing_of_others() {
     }
     running.ask("POST", "/v1/events", &[("Authorization", &secret)], Some(b"{}")).problem(403);
     assert!(ask("/v1/status").json()["fleet"].is_null());
-    for path in ["/v1/stories", "/v1/fleet/heat?from=2026-10-01&to=2026-10-28", "/v1/fleet/callers", "/v1/budget"] {
+    for path in [
+        "/v1/stories",
+        "/v1/fleet/heat?from=2026-10-01&to=2026-10-28",
+        "/v1/fleet/callers",
+        "/v1/budget",
+    ] {
         let body = ask(path).body;
         assert!(!body.contains("cosmos-pricing") && !body.contains("cosmos-loyalty"), "{body}");
     }

@@ -55,8 +55,24 @@ fn raw_bytes_bring_no_fault() {
 fn strange_paths_and_parameters_bring_no_fault() {
     let running = Setup::demo().start();
     let strange = [
-        "%00", "%ff", "%2e%2e%2f", "..%5c", "%", "%zz", "'", "%22", "%3Cscript%3E", "a%0d%0ab", "*",
-        "public%2Fx", "china%2F", "%E2%80%AE", "-1", "18446744073709551616", "1e309", "NaN",
+        "%00",
+        "%ff",
+        "%2e%2e%2f",
+        "..%5c",
+        "%",
+        "%zz",
+        "'",
+        "%22",
+        "%3Cscript%3E",
+        "a%0d%0ab",
+        "*",
+        "public%2Fx",
+        "china%2F",
+        "%E2%80%AE",
+        "-1",
+        "18446744073709551616",
+        "1e309",
+        "NaN",
     ];
     for s in strange {
         for path in [
@@ -77,7 +93,8 @@ fn strange_paths_and_parameters_bring_no_fault() {
             format!("/v1/stories?open={s}"),
             format!("/{s}"),
         ] {
-            let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let head =
+                format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             let status = raw(&running, head.as_bytes());
             assert!(status.is_some_and(|s| s < 500), "{path}: {status:?}");
         }
