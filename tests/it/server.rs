@@ -23,6 +23,7 @@ mod events;
 mod gate;
 mod hostile;
 mod stream;
+mod tls;
 
 /// What the demo leaves, as entries of a store.
 fn demo() -> &'static [(Vec<u8>, Vec<u8>)] {

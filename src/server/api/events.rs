@@ -13,6 +13,7 @@ use crate::server::Service;
 use crate::server::body::{self, Packing};
 use crate::server::gate::Caller;
 use crate::server::problem::Problem;
+use crate::server::tokens::Role;
 use crate::source::count;
 use crate::source::inbox::{Inbox, InboxError};
 
@@ -57,6 +58,7 @@ pub(crate) async fn post(
     service: Data<Service>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
+    caller.must(Role::Sender)?;
     caller.whole_fleet()?;
     let Some(inbox) = service.shared.inbox.clone() else {
         return Err(Problem::not_found("this service takes no records over HTTP"));

@@ -15,6 +15,7 @@ use crate::config;
 use crate::ids::AccountId;
 use crate::server::gate::Caller;
 use crate::server::problem::Problem;
+use crate::server::tokens::Role;
 use crate::server::{Service, Shared};
 use crate::snapshot::{self, Archive, EXTENSION};
 use crate::store::keys;
@@ -118,6 +119,7 @@ pub(crate) async fn create(
     service: Data<Service>,
     caller: Caller,
 ) -> Result<HttpResponse, Problem> {
+    caller.must(Role::Admin)?;
     caller.whole_fleet()?;
     let Ok(_alone) = service.snapshot.try_lock() else {
         let detail = "a snapshot is being taken";

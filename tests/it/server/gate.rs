@@ -57,6 +57,7 @@ fn roles_may_what_they_are_for() {
         ("POST", "/v1/events", Some(b"{}".as_slice()), [true, false, false, true]),
         ("POST", "/v1/alerts/abcd/status", Some(decision), [false, false, true, true]),
         ("POST", "/v1/snapshots", Some(b"".as_slice()), [false, false, false, true]),
+        ("POST", "/v1/%73napshots", Some(b"".as_slice()), [false, false, false, true]),
     ] {
         for (secret, allowed) in secrets.iter().zip(allowed) {
             let answer = running.ask(method, path, &[("Authorization", secret)], body);
