@@ -11,6 +11,7 @@ use crate::severity::Grade;
 use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 
 pub mod arm;
+pub mod book;
 pub mod dedup;
 pub mod desk;
 pub mod evidence;

@@ -11,6 +11,7 @@ mod query;
 mod rebuild;
 mod serve;
 mod snapshot;
+mod token;
 
 pub use evidence::*;
 pub use intel::*;
@@ -18,6 +19,7 @@ pub use query::*;
 pub use rebuild::*;
 pub use serve::*;
 pub use snapshot::*;
+pub use token::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
 ///
@@ -101,6 +103,9 @@ pub enum Command {
     ///   cosmoguard evidence 7f3a91c2 raw-17 --data-dir guard --raw --source /archive/logs
     #[command(verbatim_doc_comment)]
     Evidence(Evidence),
+    /// Who may ask the service over HTTP.
+    #[command(subcommand)]
+    Token(Token),
     /// Report over a span (comes later).
     #[command(hide = true)]
     Report(Later),

@@ -10,7 +10,6 @@ mod diff;
 mod evidence;
 mod explain;
 mod feeds;
-mod fleet;
 mod intel;
 mod learnt_with;
 mod model;
@@ -28,6 +27,7 @@ mod snapshot;
 mod style;
 mod summary;
 mod table;
+mod token;
 mod why_not;
 
 use std::process::ExitCode;
@@ -100,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sink(_) => Ok(later("sink")),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(args) => query::run(&args),
+        Command::Token(command) => token::run(&command),
     }
 }
 

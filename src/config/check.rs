@@ -41,6 +41,8 @@ const WHOLE: &[(&str, i64, i64)] = &[
     ("snapshots.keep_daily", 0, KEEP_MAX),
     ("snapshots.keep_weekly", 0, KEEP_MAX),
     ("profile.time.lateness_minutes", 0, LATENESS_MAX),
+    ("server.workers", 1, 64),
+    ("server.connections", 8, 25_000),
 ];
 
 /// Endings of numbers that divide or scale: more than 0.
@@ -66,6 +68,8 @@ const POSITIVE: &[&str] = &[
     "budget.high",
     "budget.medium",
     "budget.low",
+    "server.requests_per_second",
+    "server.burst",
 ];
 
 /// Endings of shares and probabilities: at most 1.

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use crate::intel::feeds::kept::{FeedSource, From, is_name, kind_of};
 use crate::profile::{self, Profile};
 
+pub mod about;
 mod check;
 mod place;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub alerts: AlertsConfig,
     /// What is known of addresses.
     pub intel: IntelConfig,
+    /// The HTTP API.
+    pub server: ServerConfig,
     /// The detectors' settings.
     pub profile: Profile,
 }
@@ -188,6 +191,36 @@ impl FeedConfig {
             stale_after_hours: self.stale_after_hours,
         })
     }
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Ask for a token even on this machine alone.
+    pub require_token: bool,
+    /// Threads that answer.
+    pub workers: usize,
+    /// Connections at a time, each thread.
+    pub connections: usize,
+    /// Requests a second of one client.
+    pub requests_per_second: f64,
+    /// Requests of one client at once.
+    pub burst: f64,
+    /// Certificates.
+    pub tls: TlsConfig,
+}
+
+/// `[server.tls]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Certificate chain, PEM; empty for no TLS.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Clients show a certificate of this authority, PEM; empty: they need none.
+    pub client_ca: PathBuf,
 }
 
 /// Where a value came from.

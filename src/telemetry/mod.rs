@@ -237,3 +237,29 @@ impl InboxRefused<'_> {
         tracing::error!(batches = self.batches, cause = %self.cause, "batches refused");
     }
 }
+
+/// A request was refused for a reason that is not the asker's.
+pub struct RequestFailed<'a> {
+    /// Why.
+    pub cause: &'a str,
+}
+
+impl RequestFailed<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(cause = self.cause, "a request could not be answered");
+    }
+}
+
+/// The audit log is not what was written; what can be read of it counts.
+pub struct AuditBroken<'a> {
+    /// Where and how.
+    pub cause: &'a str,
+}
+
+impl AuditBroken<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(cause = self.cause, "the audit log was changed");
+    }
+}

@@ -20,6 +20,7 @@ mod query;
 mod rebuild;
 mod scenarios;
 mod serve;
+mod server;
 mod shuffles;
 mod simulated;
 mod snapshots;
