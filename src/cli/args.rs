@@ -8,11 +8,13 @@ use crate::time::Timestamp;
 mod evidence;
 mod query;
 mod rebuild;
+mod sink;
 mod snapshot;
 
 pub use evidence::*;
 pub use query::*;
 pub use rebuild::*;
+pub use sink::*;
 pub use snapshot::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
@@ -98,12 +100,15 @@ pub enum Command {
     /// Compare two configurations on history (comes later).
     #[command(hide = true)]
     Backtest(Later),
-    /// One alert of each kind (comes later).
-    #[command(name = "sample-alerts", hide = true)]
-    SampleAlerts(Later),
-    /// Where alerts are sent (comes later).
-    #[command(hide = true)]
-    Sink(Later),
+    /// One marked alert of every kind: as lines, or through every sink.
+    ///
+    ///   cosmoguard sample-alerts --format ocsf
+    ///   cosmoguard sample-alerts --send --config cosmoguard.toml
+    #[command(name = "sample-alerts", verbatim_doc_comment)]
+    SampleAlerts(SampleAlerts),
+    /// Where alerts are sent: list, try out, send again.
+    #[command(subcommand)]
+    Sink(Sink),
     /// The audit log (comes later).
     #[command(hide = true)]
     Audit(Later),

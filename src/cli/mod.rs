@@ -18,10 +18,12 @@ mod query;
 mod rebuild;
 mod recovery;
 mod replay;
+mod sample_alerts;
 mod scheduled;
 mod shapes;
 mod signals;
 mod simulate;
+mod sink;
 mod snapshot;
 mod style;
 mod summary;
@@ -91,8 +93,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),
         Command::Backtest(_) => Ok(later("backtest")),
-        Command::SampleAlerts(_) => Ok(later("sample-alerts")),
-        Command::Sink(_) => Ok(later("sink")),
+        Command::SampleAlerts(args) => sample_alerts::run(&args),
+        Command::Sink(command) => sink::run(&command),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(args) => query::run(&args),
         Command::Intel(Intel::Update(_)) => Ok(later("intel update")),

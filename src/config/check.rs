@@ -1,7 +1,9 @@
 //! What a value may be, beyond its type. A detector must not fall silent over a slip of the pen.
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::dotted;
+use crate::alert::sinks::settings::{self, Routes, Rule, SinkSettings};
 
 /// Most threads: far more than any machine gains from.
 const THREADS_MAX: i64 = 256;
@@ -13,6 +15,11 @@ const EVERY_HOURS_MAX: i64 = 366 * 24;
 const KEEP_MAX: i64 = 1100;
 /// Most records of a chunk: an account's messages must stay small.
 const BATCH_MAX: i64 = 1 << 20;
+
+/// Longest wait for more of a story, seconds: an alert that waits longer is news no more.
+const GROUP_WAIT_MAX: i64 = 3600;
+/// Most alerts of one message.
+const GROUP_MAX: i64 = 100;
 
 /// Words that a text may be.
 const WORDS: &[(&str, &[&str])] = &[
@@ -37,6 +44,9 @@ const WHOLE: &[(&str, i64, i64)] = &[
     ("snapshots.keep_daily", 0, KEEP_MAX),
     ("snapshots.keep_weekly", 0, KEEP_MAX),
     ("profile.time.lateness_minutes", 0, LATENESS_MAX),
+    ("routes.digest_hour", 0, 23),
+    ("routes.group_wait_seconds", 0, GROUP_WAIT_MAX),
+    ("routes.group_max", 1, GROUP_MAX),
 ];
 
 /// Endings of numbers that divide or scale: more than 0.
@@ -86,6 +96,7 @@ pub fn first_wrong(settings: &Table) -> Option<(String, String)> {
     let mut wrong = Vec::new();
     walk(settings, &mut Vec::new(), &mut wrong);
     relations(settings, &mut wrong);
+    sinks(settings, &mut wrong);
     wrong.into_iter().next()
 }
 
@@ -156,6 +167,33 @@ fn array(items: &[Value], ends: &dyn Fn(&[&str]) -> bool, key: &str) -> Option<S
     }
     let weights = key.ends_with("weights") && numbers.iter().sum::<f64>() <= 0.0;
     weights.then(|| "one weight at least must be more than 0".to_owned())
+}
+
+/// Lists of sections are no single values: each of them is read whole.
+fn sinks(settings: &Table, wrong: &mut Vec<(String, String)>) {
+    let list = |key: &str, value: Option<&Value>| (key.to_owned(), value.cloned());
+    let routes = settings.get("routes").and_then(|routes| routes.get("rules"));
+    let (key, value) = list("sinks", settings.get("sinks"));
+    let sinks: Vec<SinkSettings> = match value.map(Deserialize::deserialize) {
+        Some(Err(error)) => {
+            return wrong.push((key, format!("cannot be used: {error}").trim_end().to_owned()));
+        }
+        Some(Ok(sinks)) => sinks,
+        None => Vec::new(),
+    };
+    let (key, value) = list("routes.rules", routes);
+    let rules: Vec<Rule> = match value.map(Deserialize::deserialize) {
+        Some(Err(error)) => {
+            return wrong.push((key, format!("cannot be used: {error}").trim_end().to_owned()));
+        }
+        Some(Ok(rules)) => rules,
+        None => Vec::new(),
+    };
+    let routes = Routes { rules, ..Routes::default() };
+    if let Err(why) = settings::check(&sinks, &routes) {
+        let key = if why.starts_with("rule") { "routes.rules" } else { "sinks" };
+        wrong.push((key.to_owned(), format!("cannot be used: {why}")));
+    }
 }
 
 /// What must hold between values.

@@ -35,6 +35,10 @@ impl DataDir {
     pub fn inbox(&self) -> PathBuf {
         self.0.join("inbox")
     }
+    /// Queues of sinks.
+    pub fn sinks(&self) -> PathBuf {
+        self.0.join("sinks")
+    }
     /// Refused records.
     pub fn refused(&self) -> PathBuf {
         self.0.join("refused.jsonl")
