@@ -18,6 +18,7 @@ mod rebuild;
 mod scenarios;
 mod shuffles;
 mod simulated;
+mod sinks;
 mod snapshots;
 mod splits;
 mod state;

@@ -46,13 +46,27 @@ fn alert(line: &Line, text: &str, change: &Change, format: Format) -> String {
 
 /// The line as it was written; only a change of status is a change.
 fn defender(line: &Line, text: &str, change: &Change) -> String {
-    let Change::Status { status, reason } = change else { return text.trim_end().to_owned() };
-    let mut value = line.value().clone();
+    let mut value = seen(line.value());
+    let Change::Status { status, reason } = change else {
+        let untouched = value == *line.value();
+        return if untouched { text.trim_end().to_owned() } else { value.to_string() };
+    };
     value["properties"]["status"] = json!(status);
     if !reason.is_empty() {
         value["properties"]["extendedProperties"]["Status reason"] = json!(reason);
     }
     value.to_string()
+}
+
+/// `value` with nothing in its texts that would be obeyed instead of seen. Lines are written so;
+/// what is read back from a disk is not believed.
+fn seen(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(visible(text)),
+        Value::Array(items) => items.iter().map(seen).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (visible(key), seen(value))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// The status that an alert has after `change`.
@@ -86,16 +100,10 @@ fn first(list: &str) -> &str {
 /// Rows of `supportingEvidence`: facet, observed, usual, rarity, verdict.
 fn facets(line: &Line) -> Vec<[&str; 5]> {
     let rows = line.value()["properties"]["supportingEvidence"]["rows"].as_array();
-    let cell = |row: &'_ Value, at: usize| -> Option<String> { Some(row.get(at)?.to_string()) };
     // Rows of another shape are not ours.
-    let sound = |row: &&Value| (0..5).all(|at| cell(row, at).is_some());
-    let text = |row: &'_ Value, at: usize| row[at].as_str().map(str::len).is_some();
-    rows.into_iter()
-        .flatten()
-        .filter(sound)
-        .filter(|row| (0..5).all(|at| text(row, at)))
-        .map(|row| [0, 1, 2, 3, 4].map(|at| row[at].as_str().unwrap_or_default()))
-        .collect()
+    let sound = |row: &&Value| row.as_array().is_some_and(|cells| cells.len() == 5);
+    let sound = rows.into_iter().flatten().filter(sound);
+    sound.map(|row| [0, 1, 2, 3, 4].map(|at| row[at].as_str().unwrap_or_default())).collect()
 }
 
 /// What is not an alert, in `format`.

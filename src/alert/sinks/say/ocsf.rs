@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::line::Line;
 use super::super::notice::Change;
-use super::{facets, first, present, put, scale, status};
+use super::{facets, first, present, put, scale, seen, status};
 use crate::alert::formats::{PRODUCT, VERSION, tactic_name};
 use crate::alert::kinds::card;
 use crate::alert::words::visible;
@@ -54,7 +54,7 @@ pub fn value(line: &Line, change: &Change) -> Value {
         "anomaly_analyses": [analysis(line)],
         "remediation": {"desc": steps.join(" ")},
         "observables": observables(line),
-        "unmapped": line.value()["properties"]["extendedProperties"],
+        "unmapped": seen(&line.value()["properties"]["extendedProperties"]),
     });
     if let Some(map) = out.as_object_mut() {
         put(map, "status_detail", reason);

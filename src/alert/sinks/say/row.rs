@@ -3,14 +3,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::line::Line;
 use super::super::notice::{Change, Notice};
-use super::status;
+use super::{seen, status};
 use crate::alert::formats::PRODUCT;
 use crate::alert::words::visible;
 use crate::time::Timestamp;
 
 /// The row.
 pub fn value(line: &Line, change: &Change) -> Value {
-    let properties = &line.value()["properties"];
+    let properties = seen(&line.value()["properties"]);
     let text = |name: &str| visible(line.text(name));
     let generated = line.time("timeGeneratedUtc").to_string();
     let entities = properties["entities"].as_array();

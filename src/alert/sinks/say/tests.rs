@@ -115,10 +115,8 @@ fn hostile_lines_stay_inside_every_format_and_chat() {
             let notice = notice(&line, change);
             for format in Format::ALL {
                 let text = message(&notice, format).unwrap();
-                // Of Defender's shape the caller's change is cleaned where it is planned.
-                if format != Format::Defender {
-                    assert!(!text.chars().any(is_obeyed), "{kind:?} {format:?}");
-                }
+                // A change of status is cleaned where it is planned.
+                assert!(!text.chars().any(is_obeyed), "{kind:?} {format:?}");
                 assert!(!text.contains('\n'), "{kind:?} {format:?}");
                 if format != Format::Cef {
                     serde_json::from_str::<Value>(&text).unwrap();
