@@ -174,7 +174,7 @@ impl Lane {
                 }
                 if let Some(beat) = self.heartbeat(&mut state, now, watermark) {
                     drop(state);
-                    let sent = sink.send(&[&beat], now);
+                    let sent = send(sink, &[&beat], now);
                     self.note_heartbeat(&sent, now);
                     continue;
                 }
@@ -184,7 +184,7 @@ impl Lane {
             }
             drop(state);
             let notices: Vec<&Notice> = batch.iter().map(|taken| &taken.notice).collect();
-            let sent = sink.send(&notices, now);
+            let sent = send(sink, &notices, now);
             self.settle(&batch, sent);
         }
     }
@@ -323,4 +323,13 @@ impl Lane {
             }
         }
     }
+}
+
+/// A panic is one more way to fail: the thread lives on, and the queue with it.
+fn send(sink: &mut dyn Sink, notices: &[&Notice], now: Timestamp) -> Sent {
+    let sending = std::panic::AssertUnwindSafe(|| sink.send(notices, now));
+    std::panic::catch_unwind(sending).unwrap_or_else(|_| Sent {
+        delivered: 0,
+        error: Some(SendError::later("the sink panicked; this is a fault of the program")),
+    })
 }
