@@ -250,6 +250,9 @@ pub struct ModelShow {
 pub struct ModelCoverage {
     /// Account name; all if absent.
     pub account: Option<String>,
+    /// Configuration file (TOML); its inventory says which accounts never logged.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where.
     #[command(flatten)]
     pub data: DataDir,

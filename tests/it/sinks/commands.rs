@@ -91,3 +91,28 @@ fn a_configuration_that_cannot_send_is_refused_with_its_place() {
         assert!(!ran.err.contains("s3cret"), "{}", ran.err);
     }
 }
+
+#[test]
+fn accounts_of_the_inventory_that_never_logged_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = cli(folder.path(), &["replay", "--demo", "--data-dir", "data", "--quiet"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let listed = cli(folder.path(), &["model", "list", "--data-dir", "data", "--json"]).out;
+    let known: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let known = known["account"].as_str().unwrap();
+    let export = format!("name,subscriptionId\n{known},s1\nForgotten-Db,s2\n");
+    std::fs::write(folder.path().join("accounts.csv"), export).unwrap();
+    let config = "[inventory]\nfile = \"accounts.csv\"\n";
+    std::fs::write(folder.path().join("c.toml"), config).unwrap();
+    let run = |more: &[&str]| {
+        let args = ["model", "coverage", "--data-dir", "data", "--config", "c.toml"];
+        let ran = cli(folder.path(), &[&args, more].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        ran.out
+    };
+    let told = "forgotten-db is in the inventory and never logged";
+    assert!(run(&[]).contains(told) && run(&["forgotten-db"]).contains(told));
+    assert!(!run(&[known]).contains("never logged"));
+    let lines = run(&["--json"]);
+    assert_eq!(lines.matches("\"never_logged\":true").count(), 1, "{lines}");
+}
