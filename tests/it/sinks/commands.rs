@@ -106,7 +106,7 @@ fn accounts_of_the_inventory_that_never_logged_are_named() {
     std::fs::write(folder.path().join("c.toml"), config).unwrap();
     let run = |more: &[&str]| {
         let args = ["model", "coverage", "--data-dir", "data", "--config", "c.toml"];
-        let ran = cli(folder.path(), &[&args, more].concat());
+        let ran = cli(folder.path(), &[&args[..], more].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.err);
         ran.out
     };
