@@ -59,10 +59,14 @@ fn defender(line: &Line, text: &str, change: &Change) -> String {
 }
 
 /// `value` with nothing in its texts that would be obeyed instead of seen. Lines are written so;
-/// what is read back from a disk is not believed.
+/// what is read back from a disk is not believed. Line breaks stay: the ready queries have them, and
+/// in JSON they are no breaks.
 fn seen(value: &Value) -> Value {
     match value {
-        Value::String(text) => Value::from(visible(text)),
+        Value::String(text) => {
+            let lines: Vec<String> = text.split('\n').map(visible).collect();
+            Value::from(lines.join("\n"))
+        }
         Value::Array(items) => items.iter().map(seen).collect(),
         Value::Object(map) => map.iter().map(|(key, value)| (visible(key), seen(value))).collect(),
         other => other.clone(),
