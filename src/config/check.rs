@@ -176,7 +176,7 @@ fn sinks(settings: &Table, wrong: &mut Vec<(String, String)>) {
     let (key, value) = list("sinks", settings.get("sinks"));
     let sinks: Vec<SinkSettings> = match value.map(Deserialize::deserialize) {
         Some(Err(error)) => {
-            return wrong.push((key, format!("cannot be used: {error}").trim_end().to_owned()));
+            return wrong.push((key, format!("cannot be used: {}", error.message())));
         }
         Some(Ok(sinks)) => sinks,
         None => Vec::new(),
@@ -184,7 +184,7 @@ fn sinks(settings: &Table, wrong: &mut Vec<(String, String)>) {
     let (key, value) = list("routes.rules", routes);
     let rules: Vec<Rule> = match value.map(Deserialize::deserialize) {
         Some(Err(error)) => {
-            return wrong.push((key, format!("cannot be used: {error}").trim_end().to_owned()));
+            return wrong.push((key, format!("cannot be used: {}", error.message())));
         }
         Some(Ok(rules)) => rules,
         None => Vec::new(),

@@ -22,6 +22,8 @@ const DIGEST_ACCOUNTS_MAX: usize = 200;
 const DIGEST_RAREST_MAX: usize = 10;
 /// Under which the accounts beyond that are counted.
 const OTHERS: &str = "…";
+/// What the status of an alert may be.
+pub const STATUSES: [&str; 4] = ["Active", "InProgress", "Resolved", "Dismissed"];
 /// Days in a week.
 const WEEK_DAYS: f64 = 7.0;
 
@@ -171,7 +173,7 @@ impl Planner {
     }
 
     /// Plans a change of status of the alert whose newest line is `text`: those who know the alert
-    /// are told.
+    /// are told. A status that is none is no change.
     pub fn status(
         &mut self,
         text: &str,
@@ -179,9 +181,11 @@ impl Planner {
         reason: &str,
         now: Timestamp,
     ) -> Vec<(String, Notice)> {
-        let Some(line) = Line::parse(text) else { return Vec::new() };
+        let Some(line) = Line::parse(text).filter(|_| STATUSES.contains(&status)) else {
+            return Vec::new();
+        };
         let Some(story) = self.state.stories.get(line.id()) else { return Vec::new() };
-        let change = Change::Status { status: clean(status), reason: clean(reason) };
+        let change = Change::Status { status: status.to_owned(), reason: clean(reason) };
         let knows = self.readers.iter().filter(|reader| story.told.contains(&reader.name));
         knows
             .map(|reader| {

@@ -49,6 +49,7 @@ fn an_update_goes_to_those_who_were_told_and_a_line_is_planned_once() {
     assert_eq!((planned[0].1.due, planned[1].1.due), (NOW.millis(), NOW.millis() + 30_000));
     let resolved = planner.status(&raised, "Resolved", "known scanner", NOW);
     assert_eq!(resolved.iter().map(|(_, n)| n.word()).collect::<Vec<_>>(), ["resolve", "resolve"]);
+    assert!(planner.status(&raised, "Resolved<!here>", "", NOW).is_empty(), "no status");
     assert!(planner.status(&made("shop", 8, "Low", 0.0), "Resolved", "", NOW).is_empty());
     assert_eq!(planner.state().next, Some(2));
 }

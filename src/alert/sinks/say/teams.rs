@@ -11,7 +11,7 @@ use crate::alert::words::visible;
 /// Longest text, characters; a card may have 28 KB.
 const TEXT_MAX: usize = 1200;
 /// Most alerts that are told in full.
-const SHOWN_MAX: usize = 5;
+const SHOWN_MAX: usize = 4;
 
 /// One message about all of `notices`.
 pub fn message(notices: &[&Notice]) -> Value {
