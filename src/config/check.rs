@@ -1,5 +1,6 @@
 //! What a value may be, beyond its type. A detector must not fall silent over a slip of the pen.
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::dotted;
@@ -171,29 +172,27 @@ fn array(items: &[Value], ends: &dyn Fn(&[&str]) -> bool, key: &str) -> Option<S
 
 /// Lists of sections are no single values: each of them is read whole.
 fn sinks(settings: &Table, wrong: &mut Vec<(String, String)>) {
-    let list = |key: &str, value: Option<&Value>| (key.to_owned(), value.cloned());
-    let routes = settings.get("routes").and_then(|routes| routes.get("rules"));
-    let (key, value) = list("sinks", settings.get("sinks"));
-    let sinks: Vec<SinkSettings> = match value.map(Deserialize::deserialize) {
-        Some(Err(error)) => {
-            return wrong.push((key, format!("cannot be used: {}", error.message())));
-        }
-        Some(Ok(sinks)) => sinks,
-        None => Vec::new(),
-    };
-    let (key, value) = list("routes.rules", routes);
-    let rules: Vec<Rule> = match value.map(Deserialize::deserialize) {
-        Some(Err(error)) => {
-            return wrong.push((key, format!("cannot be used: {}", error.message())));
-        }
-        Some(Ok(rules)) => rules,
-        None => Vec::new(),
+    let rules = settings.get("routes").and_then(|routes| routes.get("rules"));
+    let read = sections("sinks", settings.get("sinks"))
+        .and_then(|sinks| Ok((sinks, sections("routes.rules", rules)?)));
+    let (sinks, rules): (Vec<SinkSettings>, Vec<Rule>) = match read {
+        Ok(read) => read,
+        Err(unusable) => return wrong.push(unusable),
     };
     let routes = Routes { rules, ..Routes::default() };
     if let Err(why) = settings::check(&sinks, &routes) {
         let key = if why.starts_with("rule") { "routes.rules" } else { "sinks" };
         wrong.push((key.to_owned(), format!("cannot be used: {why}")));
     }
+}
+
+fn sections<T: DeserializeOwned>(
+    key: &str,
+    value: Option<&Value>,
+) -> Result<Vec<T>, (String, String)> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let told = |e: toml::de::Error| (key.to_owned(), format!("cannot be used: {}", e.message()));
+    Vec::<T>::deserialize(value.clone()).map_err(told)
 }
 
 /// What must hold between values.
