@@ -46,7 +46,9 @@ pub fn run(args: &CheckConfig) -> anyhow::Result<Exit> {
     ));
     if !resolved.config.sinks.is_empty() {
         let most = resolved.config.routes.false_alerts_per_week.min(low);
-        out(&format!("# At most {most:.1} of them a week are pushed to sinks at once."));
+        out(&format!(
+            "# At most {most:.1} of them a week are pushed to sinks at once, besides what is High by rule."
+        ));
     }
     if resolved.config.profile.severity.mode != SeverityMode::Budget {
         out("# By budget, that is: the severities printed are the published ones.");
