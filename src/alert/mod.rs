@@ -22,6 +22,7 @@ pub mod kinds;
 pub mod kql;
 pub mod narrate;
 pub mod properties;
+pub mod sinks;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod told;

@@ -10,6 +10,7 @@ mod intel;
 mod query;
 mod rebuild;
 mod serve;
+mod sink;
 mod snapshot;
 mod token;
 
@@ -18,6 +19,7 @@ pub use intel::*;
 pub use query::*;
 pub use rebuild::*;
 pub use serve::*;
+pub use sink::*;
 pub use snapshot::*;
 pub use token::*;
 
@@ -115,12 +117,15 @@ pub enum Command {
     /// Compare two configurations on history (comes later).
     #[command(hide = true)]
     Backtest(Later),
-    /// One alert of each kind (comes later).
-    #[command(name = "sample-alerts", hide = true)]
-    SampleAlerts(Later),
-    /// Where alerts are sent (comes later).
-    #[command(hide = true)]
-    Sink(Later),
+    /// One marked alert of every kind: as lines, or through every sink.
+    ///
+    ///   cosmoguard sample-alerts --format ocsf
+    ///   cosmoguard sample-alerts --send --config cosmoguard.toml
+    #[command(name = "sample-alerts", verbatim_doc_comment)]
+    SampleAlerts(SampleAlerts),
+    /// Where alerts are sent: list, try out, send again.
+    #[command(subcommand)]
+    Sink(Sink),
     /// The audit log (comes later).
     #[command(hide = true)]
     Audit(Later),
@@ -262,6 +267,9 @@ pub struct ModelShow {
 pub struct ModelCoverage {
     /// Account name; all if absent.
     pub account: Option<String>,
+    /// Configuration file (TOML); its inventory says which accounts never logged.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where.
     #[command(flatten)]
     pub data: DataDir,

@@ -18,11 +18,13 @@ mod query;
 mod rebuild;
 mod recovery;
 mod replay;
+mod sample_alerts;
 mod scheduled;
 mod serve;
 mod shapes;
 mod signals;
 mod simulate;
+mod sink;
 mod snapshot;
 mod style;
 mod summary;
@@ -96,8 +98,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),
         Command::Backtest(_) => Ok(later("backtest")),
-        Command::SampleAlerts(_) => Ok(later("sample-alerts")),
-        Command::Sink(_) => Ok(later("sink")),
+        Command::SampleAlerts(args) => sample_alerts::run(&args),
+        Command::Sink(command) => sink::run(&command),
         Command::Audit(_) => Ok(later("audit")),
         Command::Query(args) => query::run(&args),
         Command::Token(command) => token::run(&command),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::alert::sinks::settings::{InventorySettings, Routes, SinkSettings};
 use crate::intel::feeds::kept::{FeedSource, From, is_name, kind_of};
 use crate::profile::{self, Profile};
 
@@ -33,6 +34,12 @@ pub struct Config {
     pub snapshots: SnapshotsConfig,
     /// How alerts leave.
     pub alerts: AlertsConfig,
+    /// Where alerts are sent.
+    pub sinks: Vec<SinkSettings>,
+    /// Who gets what.
+    pub routes: Routes,
+    /// Which accounts there are.
+    pub inventory: InventorySettings,
     /// What is known of addresses.
     pub intel: IntelConfig,
     /// The HTTP API.
@@ -565,7 +572,7 @@ mod tests {
         for (key, value, _) in &resolved.values {
             let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
             let header = format!("[{section}]\n");
-            if !text.contains(&header) {
+            if !section.is_empty() && !text.contains(&header) {
                 text.push_str(&header);
             }
             text.push_str(&format!("{name} = {value}\n"));

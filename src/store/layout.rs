@@ -39,6 +39,10 @@ impl DataDir {
     pub fn intel(&self) -> PathBuf {
         self.0.join("intel")
     }
+    /// Queues of sinks.
+    pub fn sinks(&self) -> PathBuf {
+        self.0.join("sinks")
+    }
     /// Refused records.
     pub fn refused(&self) -> PathBuf {
         self.0.join("refused.jsonl")

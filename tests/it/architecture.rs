@@ -39,6 +39,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("router::watermark", 4),
     ("router::digests", 4),
     // 5: bytes in and out
+    ("alert::sinks", 5),
     ("evidence", 5),
     ("intel", 5),
     ("simulate", 5),

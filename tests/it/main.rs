@@ -23,6 +23,7 @@ mod serve;
 mod server;
 mod shuffles;
 mod simulated;
+mod sinks;
 mod snapshots;
 mod splits;
 mod state;
