@@ -59,7 +59,8 @@ impl AccountModel {
     /// Takes the lessons whose moment has come at `now`, in the order of their moments. Returns how
     /// many of them changed something.
     pub fn take_lessons(&mut self, now: Timestamp, cx: &Context) -> usize {
-        let since = std::mem::replace(&mut self.taught_until, self.taught_until.max(now));
+        let since = self.taught_until;
+        self.taught_until = since.max(now);
         let given = cx.published.lessons.of(&self.id);
         let give = given.iter().map(|lesson| Due { at: lesson.at, lesson, undo: false });
         let undo = |lesson| Lesson::undo(lesson);

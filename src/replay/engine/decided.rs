@@ -78,7 +78,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::alert::rules::{Trust, What};
-    use crate::event::Decoder;
+    use crate::event::{Decoded, Decoder};
 
     #[test]
     fn an_address_is_ours_while_its_network_is_trusted_and_private_ones_stay_private() {
@@ -90,7 +90,9 @@ mod tests {
         ledger.push(decision);
         let decided = Decided::of(ledger);
         let record = br#"{"time":"2026-11-14T03:00:00Z","resourceId":"/SUBSCRIPTIONS/00000000-0000-0000-0000-00000000C0DE/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.DOCUMENTDB/DATABASEACCOUNTS/A","category":"DataPlaneRequests","operationName":"Read","properties":{"statusCode":"200","clientIpAddress":"203.0.113.9"}}"#;
-        let mut event = Decoder::default().decode(record).unwrap();
+        let Decoded::Event(mut event) = Decoder::default().decode(record).unwrap() else {
+            panic!("a request is an event")
+        };
         let info = |class| {
             let view = crate::intel::view::IntelView::empty();
             let info = view.describe(Some("203.0.113.9".parse().unwrap()));
