@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_full_quarantine_forgets_what_nobody_judged() {
-        let mut location = lived_in();
+        let mut location = LocationBaseline::new();
         let held = |n: u32, kept_out| Quarantined {
             category: Category::Network(NetworkKey::Routed(None, n)),
             novelty: None,
