@@ -1,7 +1,7 @@
 //! Alerts of one story: what on one account is tied together by principal, address, network, or by
 //! a key that was read and then used.
 //!
-//! Two families of kinds that are tied make a Medium incident; keys read, then used from a place
+//! Two families of kinds that are tied make a Medium incident (or what the most severe of them is); keys read, then used from a place
 //! that is unusual here, then volume, make a High one. Every alert of it is a claim with a rarity of
 //! its own, so the listing was unexpected for its principal and the place lies outside what the
 //! account uses: a deployment that lists keys, moves its egress and rewarms a cache raises none of
@@ -56,6 +56,8 @@ pub struct Step {
     /// The alert.
     pub(crate) alert: AlertId,
     pub(crate) kind: AlertKind,
+    /// Its severity so far.
+    pub(crate) severity: Severity,
     /// First event.
     pub(crate) start: Timestamp,
     /// Last event.
@@ -75,6 +77,7 @@ impl Step {
         Step {
             alert: alert.id,
             kind: finding.kind,
+            severity: alert.grade.severity,
             start: finding.start,
             end: finding.end,
             principal: caller.principal.as_ref().map(|p| p.as_str().to_owned()),
@@ -161,9 +164,11 @@ fn membership(account: &AccountId, steps: &[Step], step: &Step) -> Option<Member
     families.sort();
     families.dedup();
     let first = tied.first().filter(|_| families.len() > 1)?;
+    let least = if is_chain(&tied) { Severity::High } else { Severity::Medium };
     Some(Membership {
         id: id(account, first.alert),
-        severity: if is_chain(&tied) { Severity::High } else { Severity::Medium },
+        // Never less than what is most severe of it.
+        severity: tied.iter().map(|s| s.severity).max().map_or(least, |s| s.max(least)),
         steps: tied.iter().map(|s| (s.start, s.kind, s.alert)).collect(),
     })
 }
@@ -229,11 +234,12 @@ mod tests {
 
     #[test]
     fn keys_read_then_used_from_a_new_place_then_volume_is_one_high_incident() {
-        let chain = [
+        let mut chain = [
             at(AlertKind::SuspiciousPrincipal, "2026-11-14T01:58Z", 1, false),
             at(AlertKind::GeoAnomaly, "2026-11-14T02:11Z", 2, true),
             at(AlertKind::DataExfiltration, "2026-11-14T02:14Z", 2, true),
         ];
+        chain.iter_mut().for_each(|alert| alert.grade.severity = Severity::Low);
         let joined = join(&chain);
         assert_eq!(joined[0], None);
         let (second, third) = (joined[1].as_ref().unwrap(), joined[2].as_ref().unwrap());
@@ -279,8 +285,9 @@ mod tests {
         let mut used = at(AlertKind::GeoAnomaly, "2026-11-14T01:30Z", 2, true);
         used.finding.account = other.clone();
         used.finding.accounts = vec![(other, None)];
+        let severity = sweep.grade.severity.max(Severity::Medium);
         let joined = join(&[sweep, used]);
-        assert_eq!(joined[1].as_ref().unwrap().severity, Severity::Medium);
+        assert_eq!(joined[1].as_ref().unwrap().severity, severity, "of its most severe alert");
     }
 
     proptest! {

@@ -161,6 +161,12 @@ pub fn remove(args: &DecisionEnd) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A moment to the minute, for a table.
+fn minute(moment: Option<&str>) -> String {
+    let at = moment.and_then(Timestamp::parse);
+    at.map_or_else(|| "-".to_owned(), Timestamp::minutes_text)
+}
+
 /// `… list`: decisions whose name begins with `letter`.
 pub fn list(args: &DecisionList, letter: char) -> anyhow::Result<Exit> {
     let desk = Desk::look(&args.data.data_dir)?;
@@ -190,9 +196,9 @@ pub fn list(args: &DecisionList, letter: char) -> anyhow::Result<Exit> {
             view.id.clone(),
             visible(&view.about),
             view.state.to_owned(),
-            view.until.clone().unwrap_or_default(),
+            minute(view.until.as_deref()),
             view.hits_90_days.to_string(),
-            view.last_hit.clone().unwrap_or_else(|| "-".to_owned()),
+            minute(view.last_hit.as_deref()),
             visible(&view.author),
             visible(&view.reason),
         ]);

@@ -24,6 +24,7 @@ pub struct DeskV1 {
 struct StepV1 {
     alert: u128,
     kind: String,
+    severity: String,
     start: i64,
     end: i64,
     principal: Option<String>,
@@ -36,6 +37,7 @@ fn stored_step(step: &Step) -> StepV1 {
     StepV1 {
         alert: step.alert.0,
         kind: step.kind.alert_type().to_owned(),
+        severity: step.severity.as_str().to_owned(),
         start: step.start.millis(),
         end: step.end.millis(),
         principal: step.principal.clone(),
@@ -48,9 +50,12 @@ fn stored_step(step: &Step) -> StepV1 {
 fn live_step(step: StepV1) -> Result<Step, UnknownWord> {
     let kind = AlertKind::parse(&step.kind)
         .ok_or_else(|| UnknownWord { what: "kind", word: step.kind.clone() })?;
+    let severity = Severity::parse(&step.severity)
+        .ok_or_else(|| UnknownWord { what: "severity", word: step.severity.clone() })?;
     Ok(Step {
         alert: AlertId(step.alert),
         kind,
+        severity,
         start: Timestamp(step.start),
         end: Timestamp(step.end),
         principal: step.principal,
