@@ -44,6 +44,7 @@ impl DeskActor {
             let (account, records) = (key.account.clone(), story.records().clone());
             let touched = Touched { account, start: story.span().0, records };
             self.touched.insert(story.id(), touched);
+            self.state.incidents.stretch(&key.account, story.id(), story.span().1);
         }
     }
 }

@@ -58,6 +58,9 @@ pub struct Step {
     pub(crate) kind: AlertKind,
     /// Its severity so far.
     pub(crate) severity: Severity,
+    /// When its first finding was decided: later alerts are decided later, so that the first of an
+    /// incident stays the first.
+    pub(crate) opened: Timestamp,
     /// First event.
     pub(crate) start: Timestamp,
     /// Last event.
@@ -78,8 +81,10 @@ impl Step {
             alert: alert.id,
             kind: finding.kind,
             severity: alert.grade.severity,
+            opened: alert.opened,
             start: finding.start,
-            end: finding.end,
+            // Of keys it matters since when they are out, and a sweep goes on.
+            end: if Family::of(finding.kind) == Family::Keys { finding.start } else { finding.end },
             principal: caller.principal.as_ref().map(|p| p.as_str().to_owned()),
             ip: caller.ip.map(|ip| ip.to_canonical()),
             asn: caller.asn.filter(|_| !shared),
@@ -122,7 +127,7 @@ pub struct Membership {
 /// Steps of the last days, by account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Incidents {
-    /// In the order in which they were raised.
+    /// In the order in which they were opened.
     pub(crate) steps: BTreeMap<AccountId, Vec<Step>>,
 }
 
@@ -138,13 +143,27 @@ impl Incidents {
             let steps = self.steps.entry(account).or_default();
             match steps.iter_mut().find(|known| known.alert == step.alert) {
                 Some(known) => *known = step.clone(),
-                None => steps.push(step.clone()),
+                None => {
+                    let at = (step.opened, step.alert);
+                    let place = steps.partition_point(|s| (s.opened, s.alert) < at);
+                    steps.insert(place, step.clone());
+                }
             }
             if steps.len() > STEPS_MAX {
                 steps.remove(0);
             }
         }
         membership(&own, self.steps.get(&own)?, &step)
+    }
+
+    /// A story went on until `end`.
+    pub fn stretch(&mut self, account: &AccountId, alert: AlertId, end: Timestamp) {
+        let steps = self.steps.get_mut(account).map_or(&mut [][..], Vec::as_mut_slice);
+        if let Some(step) = steps.iter_mut().find(|step| step.alert == alert)
+            && Family::of(step.kind) != Family::Keys
+        {
+            step.end = step.end.max(end);
+        }
     }
 
     /// Forgets what nothing raised at `now` or later can join.
@@ -163,7 +182,7 @@ fn membership(account: &AccountId, steps: &[Step], step: &Step) -> Option<Member
     let mut families: Vec<Family> = tied.iter().map(|s| Family::of(s.kind)).collect();
     families.sort();
     families.dedup();
-    let first = tied.first().filter(|_| families.len() > 1)?;
+    let first = tied.iter().min_by_key(|s| (s.opened, s.alert)).filter(|_| families.len() > 1)?;
     let least = if is_chain(&tied) { Severity::High } else { Severity::Medium };
     Some(Membership {
         id: id(account, first.alert),
@@ -245,6 +264,14 @@ mod tests {
         let (second, third) = (joined[1].as_ref().unwrap(), joined[2].as_ref().unwrap());
         assert_eq!((second.severity, third.severity), (Severity::Medium, Severity::High));
         assert_eq!(second.id, third.id, "one incident");
+        // A window of volume looks back to before all that: it is the same incident still.
+        let mut looks_back = chain.clone();
+        looks_back[2].finding.start = time("2026-11-13T03:00Z");
+        let joined = join(&looks_back);
+        assert_eq!(
+            joined[2].as_ref().map(|m| (m.id, m.severity)),
+            Some((second.id, Severity::High))
+        );
         let kinds: Vec<AlertKind> = third.steps.iter().map(|(_, kind, _)| *kind).collect();
         assert_eq!(kinds, chain.each_ref().map(|a| a.finding.kind), "its timeline");
     }
