@@ -20,6 +20,10 @@ use crate::ids::AccountId;
 use crate::intel::view::AddressClass;
 use crate::time::{DAY_MS, Timestamp};
 
+mod stories;
+
+pub use stories::{StoryStep, StoryView, stories};
+
 /// Steps remembered of one account; beyond it the oldest is forgotten.
 pub const STEPS_MAX: usize = 32;
 /// Accounts of one sweep that remember it: the first ones by name.
