@@ -85,7 +85,6 @@ pub fn record(
     let key = keys::decision(taken.number);
     let sealed = decision::seal(&taken)
         .map_err(|cause| StoreError::Damaged { key: format!("j/{}", taken.number), cause })?;
-    ledger.push(taken.clone());
     let view = ledger.view(&taken, from, &Default::default());
     let details = json!({ "decision": taken.number, "is": view });
     let begun = audit::append_stage(dir, made, view.what, Stage::Begun, details.clone())?;
@@ -93,6 +92,7 @@ pub fn record(
     batch.put(key, sealed);
     store.write(batch)?;
     store.flush()?;
+    ledger.push(taken.clone());
     let mut details = details;
     details["begun"] = json!(begun.number);
     audit::append_stage(dir, made, view.what, Stage::Done, details)?;

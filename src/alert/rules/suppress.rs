@@ -81,7 +81,7 @@ pub struct Simulation {
     pub severities: BTreeMap<String, u64>,
     /// By account.
     pub accounts: BTreeMap<String, u64>,
-    /// Newest first, at most [`SIMULATED_IDS_MAX`].
+    /// Newest first, at most 200.
     pub ids: Vec<AlertId>,
 }
 
