@@ -265,6 +265,7 @@ pub(crate) fn alert_of(finding: Finding) -> Alert {
         grade,
         findings: 1,
         warm_up: false,
+        marks: Default::default(),
     }
 }
 

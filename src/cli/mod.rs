@@ -2,10 +2,12 @@
 //! done, 1 failed, 2 wrong use, 3 finished but some records were refused.
 mod about;
 pub mod args;
+mod audit_log;
 mod by_hand;
 mod check_config;
 mod common;
 mod confirm;
+mod decide;
 mod diff;
 mod evidence;
 mod explain;
@@ -28,8 +30,10 @@ mod sink;
 mod snapshot;
 mod style;
 mod summary;
+mod suppress;
 mod table;
 mod token;
+mod verdict;
 mod why_not;
 
 use std::process::ExitCode;
@@ -100,7 +104,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backtest(_) => Ok(later("backtest")),
         Command::SampleAlerts(args) => sample_alerts::run(&args),
         Command::Sink(command) => sink::run(&command),
-        Command::Audit(_) => Ok(later("audit")),
+        Command::Audit(command) => audit_log::run(&command),
+        Command::Suppress(command) => suppress::run(&command),
+        Command::Expect(command) => decide::expect(&command),
+        Command::Trust(command) => decide::trust(&command),
+        Command::Verdict(args) => verdict::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Token(command) => token::run(&command),
     }

@@ -59,7 +59,12 @@ impl Demo {
     /// Generates its records in arrival order.
     pub fn producer(self) -> Producer {
         let end = self.fleet.options().end();
-        let note = FileNote { index: 0, name: NAME.to_owned(), identity: Some((self.key(), None)) };
+        let note = FileNote {
+            index: 0,
+            source: 0,
+            name: NAME.to_owned(),
+            identity: Some((self.key(), None)),
+        };
         Box::new(move |deliver| self.deliver_until(end, vec![note], deliver))
     }
     /// The history of one that goes on.

@@ -5,6 +5,7 @@ mod alert_places;
 mod architecture;
 mod budget;
 mod cli;
+mod decisions;
 mod demo;
 mod deploy;
 mod determinism;

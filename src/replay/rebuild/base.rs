@@ -3,6 +3,7 @@ use super::super::snapshots::ScheduledSnapshots;
 use crate::account::left_out::{LeftOut, Part};
 use crate::account::model::AccountModel;
 use crate::alert::dedup::Lane;
+use crate::alert::rules::Ledger;
 use crate::baseline::prior::Priors;
 use crate::baseline::published::ByDay;
 use crate::ids::AccountId;
@@ -14,7 +15,7 @@ use crate::store::run_state::RunState;
 use crate::store::schema::{account as schema_account, left_out, run};
 use crate::store::sources::Sources;
 use crate::store::untaught::{self, Untaught};
-use crate::store::{StateStore, StoreError, keys};
+use crate::store::{StateStore, StoreError, decisions, keys};
 use crate::time::Timestamp;
 
 /// Where a rebuild starts.
@@ -118,6 +119,7 @@ pub struct Present {
     pub model: Option<AccountModel>,
     pub(super) run: RunState,
     pub(super) left_out: LeftOut,
+    pub(super) decided: Ledger,
 }
 
 impl Present {
@@ -134,6 +136,7 @@ impl Present {
             model: opened(newest(store, account)?, account)?,
             run: run::load(store, lateness_ms)?,
             left_out: left_out::load(store, account)?,
+            decided: decisions::load(store)?,
         })
     }
 
