@@ -22,10 +22,11 @@ pub enum Teach {
 /// One lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lesson {
-    /// Taken at the first cell or day that closes at this event time or later.
-    pub at: Timestamp,
-    /// Taken back at this one.
-    pub undone: Option<Timestamp>,
+    /// Taken at the first cell or day that closes at this event time or later; of one moment by
+    /// number.
+    pub given: (Timestamp, u64),
+    /// Taken back then, in the same order.
+    pub undone: Option<(Timestamp, u64)>,
     /// What tells the story of the alert from others on its account.
     pub story: String,
     /// What is to be done.
@@ -50,7 +51,7 @@ impl Lessons {
 /// What a lesson asks for at one moment.
 #[derive(Clone, Copy)]
 struct Due<'a> {
-    at: Timestamp,
+    at: (Timestamp, u64),
     lesson: &'a Lesson,
     undo: bool,
 }
@@ -62,12 +63,12 @@ impl AccountModel {
         let since = self.taught_until;
         self.taught_until = since.max(now);
         let given = cx.published.lessons.of(&self.id);
-        let give = given.iter().map(|lesson| Due { at: lesson.at, lesson, undo: false });
+        let give = given.iter().map(|lesson| Due { at: lesson.given, lesson, undo: false });
         let undo = |lesson| Lesson::undo(lesson);
         let mut due: Vec<Due> = give.chain(given.iter().filter_map(undo)).collect();
         // The first moment counts for a model that has closed nothing yet.
         let is_new = |at: Timestamp| at > since || since == Timestamp::MIN;
-        due.retain(|d| is_new(d.at) && d.at <= now);
+        due.retain(|d| is_new(d.at.0) && d.at.0 <= now);
         due.sort_by_key(|d| d.at);
         due.into_iter().filter(|d| self.take_lesson(d, now, cx)).count()
     }

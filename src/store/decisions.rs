@@ -130,7 +130,8 @@ pub fn lessons(ledger: &Ledger) -> Lessons {
     for (decision, verdict, undone) in ledger.lessons() {
         let teach =
             if verdict.ruling == Ruling::Malicious { Teach::KeepOut } else { Teach::Release };
-        let lesson = Lesson { at: decision.from, undone, story: verdict.story.clone(), teach };
+        let given = (decision.from, decision.number);
+        let lesson = Lesson { given, undone, story: verdict.story.clone(), teach };
         lessons.add(AccountId::parse(&verdict.account), lesson);
     }
     lessons
@@ -210,7 +211,7 @@ mod tests {
         let lessons = lessons(&ledger);
         let of = lessons.of(&AccountId::parse("china/a"));
         assert_eq!(of.len(), 2);
-        assert_eq!((of[0].teach, of[0].undone), (Teach::Release, Some(TIMES[0])));
+        assert_eq!((of[0].teach, of[0].undone), (Teach::Release, Some((TIMES[0], 7))));
         assert_eq!((of[1].teach, of[1].undone), (Teach::KeepOut, None));
     }
 

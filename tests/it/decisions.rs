@@ -200,16 +200,24 @@ fn rules_verdicts_and_the_audit_log_from_the_command_line() {
     let tor = text.lines().filter(|l| l.contains(r#""alertType":"CosmosDB_TorAnomaly""#)).count();
     assert!(tor > 0 && marked == tor, "{marked} of {tor}");
     // A verdict on a place says what the account will know, and can be taken back.
-    let place = text.lines().find(|l| l.contains("CosmosDB_GeoAnomaly")).unwrap();
-    let id = serde_json::from_str::<serde_json::Value>(place).unwrap()["name"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let benign = run(&["verdict", &id, "benign", "--reason", "new office"]);
-    assert_eq!(benign.code, Some(0), "{}", benign.err);
-    let twice = run(&["verdict", &id, "malicious", "--reason", "no"]);
+    let place = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kind = line["properties"]["alertType"].as_str().unwrap().to_owned();
+        (kind == "CosmosDB_GeoAnomaly").then(|| line["name"].as_str().unwrap().to_owned())
+    };
+    let verdict = |id: &str, ruling: &str| run(&["verdict", id, ruling, "--reason", "new office"]);
+    let learns = "what the account will know";
+    let id = text.lines().filter_map(place).find(|id| verdict(id, "benign").err.contains(learns));
+    let id = id.expect("a place that is held back");
+    let twice = verdict(&id, "malicious");
     assert!(twice.code == Some(1) && twice.err.contains("--undo"), "{}", twice.err);
-    assert_eq!(run(&["verdict", &id, "--undo", "--reason", "wrong one"]).code, Some(0));
+    // Taken back it is held back again, all in one moment of event time; and so on.
+    for _ in 0..2 {
+        let undone = run(&["verdict", &id, "--undo", "--reason", "wrong one"]);
+        assert!(undone.code == Some(0) && undone.err.contains(learns), "{}", undone.err);
+        let again = verdict(&id, "benign");
+        assert!(again.code == Some(0) && again.err.contains(learns), "{}", again.err);
+    }
     // What is refused changes nothing.
     for bad in [
         &["suppress", "add", "--for", "1d", "--reason", "all"][..],
@@ -223,10 +231,14 @@ fn rules_verdicts_and_the_audit_log_from_the_command_line() {
     }
     assert_eq!(run(&["suppress", "remove", "S1", "--reason", "drill is over"]).code, Some(0));
     let sound = run(&["audit", "verify"]);
-    assert!(sound.code == Some(0) && sound.out.starts_with("sound: 10 entries"), "{}", sound.out);
+    assert!(sound.code == Some(0) && sound.out.starts_with("sound: "), "{}", sound.out);
     let path = dir.path().join("d/audit.jsonl");
     let log = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, log.replace("new office", "old office")).unwrap();
     let broken = run(&["audit", "verify"]);
-    assert!(broken.code == Some(1) && broken.err.contains("line 6"), "{}", broken.err);
+    assert!(
+        broken.code == Some(1) && broken.err.contains("does not follow the line before"),
+        "{}",
+        broken.err
+    );
 }

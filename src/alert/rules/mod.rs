@@ -216,8 +216,9 @@ fn said(what: &'static str, text: &str, max: usize) -> Result<String, RuleError>
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     decisions: BTreeMap<u64, Decision>,
-    /// Event time from which a decision no longer works, by its number.
-    ended: BTreeMap<u64, Timestamp>,
+    /// By the number of a decision: event time from which it no longer works, and the number of the
+    /// decision that says so.
+    ended: BTreeMap<u64, (Timestamp, u64)>,
 }
 
 impl Ledger {
@@ -262,7 +263,7 @@ impl Ledger {
     /// Adds a decision that was recorded.
     pub fn push(&mut self, decision: Decision) {
         if let What::End { of } = decision.what {
-            self.ended.entry(of).or_insert(decision.from);
+            self.ended.entry(of).or_insert((decision.from, decision.number));
         }
         self.decisions.insert(decision.number, decision);
     }
@@ -283,7 +284,7 @@ impl Ledger {
 
     /// When a decision stops, by itself or by a later one.
     pub fn ends(&self, decision: &Decision) -> Option<Timestamp> {
-        let ended = self.ended.get(&decision.number).copied();
+        let ended = self.ended.get(&decision.number).map(|(at, _)| *at);
         [ended, decision.what.until()].into_iter().flatten().min()
     }
 

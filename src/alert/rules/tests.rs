@@ -185,7 +185,7 @@ fn benign_from_now_on_covers_its_like_and_benign_once_nothing() {
     assert_eq!(ledger.disposition(judged.id).unwrap().verdict, "benign-once", "taken back");
     assert_eq!(marks(&ledger, &later), [""; 0]);
     let (_, _, undone) = ledger.lessons().next().unwrap();
-    assert_eq!(undone, Some(time("2026-11-15T00:00Z")));
+    assert_eq!(undone, Some((time("2026-11-15T00:00Z"), 3)));
 }
 
 #[test]

@@ -188,8 +188,11 @@ impl Ledger {
         last.filter_map(|d| Some((d, of(d)?))).next()
     }
 
-    /// Verdicts that teach, each with the moment at which it was taken back.
-    pub fn lessons(&self) -> impl Iterator<Item = (&Decision, &super::Verdict, Option<Timestamp>)> {
+    /// Verdicts that teach, each with the moment at which it was taken back and by what
+    /// number.
+    pub fn lessons(
+        &self,
+    ) -> impl Iterator<Item = (&Decision, &super::Verdict, Option<(Timestamp, u64)>)> {
         self.iter().filter_map(|d| match &d.what {
             What::Verdict(verdict) if verdict.ruling.teaches() => {
                 Some((d, verdict, self.ended.get(&d.number).copied()))
