@@ -64,6 +64,8 @@ pub struct AccountModel {
     pub(crate) late_records: u64,
     /// Day of the newest published priors that were used (0 = shipped).
     pub(crate) prior_day: i64,
+    /// Lessons up to this moment are taken.
+    pub(crate) taught_until: Timestamp,
 }
 
 const _: () =
@@ -98,6 +100,7 @@ impl AccountModel {
             records: 0,
             late_records: 0,
             prior_day: 0,
+            taught_until: Timestamp::MIN,
         }
     }
 

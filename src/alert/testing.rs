@@ -261,6 +261,7 @@ pub(crate) fn alert_of(finding: Finding) -> Alert {
         finding,
         grade,
         findings: 1,
+        marks: Default::default(),
     }
 }
 

@@ -5,11 +5,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod decide;
 mod evidence;
 mod query;
 mod rebuild;
 mod snapshot;
 
+pub use decide::*;
 pub use evidence::*;
 pub use query::*;
 pub use rebuild::*;
@@ -104,9 +106,28 @@ pub enum Command {
     /// Where alerts are sent (comes later).
     #[command(hide = true)]
     Sink(Later),
-    /// The audit log (comes later).
-    #[command(hide = true)]
-    Audit(Later),
+    /// What people changed and decided by hand: show it, or check that it was not altered.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Rules that silence alerts: kept and counted, and nobody is notified.
+    #[command(subcommand)]
+    Suppress(Suppress),
+    /// What is announced: work by a principal, from a place, or a volume, on a ticket.
+    #[command(subcommand)]
+    Expect(Expect),
+    /// Networks that are ours for a time.
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Say what an alert was; take it back with --undo.
+    ///
+    /// benign-once dismisses this alert and changes nothing else. benign lets the account learn what
+    /// was held back of it, and what is like it is expected from now on. malicious keeps it out of
+    /// what the account learns. Alerts of places teach; of other kinds nothing is held back.
+    ///
+    ///   cosmoguard verdict 7f3a91c2 benign --reason "new office, CHG-12" --data-dir guard
+    ///   cosmoguard verdict 7f3a91c2 --undo --reason "wrong alert" --data-dir guard
+    #[command(verbatim_doc_comment)]
+    Verdict(Verdict),
     /// Judge the text of queries, without any account's history.
     ///
     /// Reads queries of Cosmos DB for NoSQL, one a line, and prints a JSON line for each:

@@ -2,10 +2,12 @@
 //! done, 1 failed, 2 wrong use, 3 finished but some records were refused.
 mod about;
 pub mod args;
+mod audit_log;
 mod by_hand;
 mod check_config;
 mod common;
 mod confirm;
+mod decide;
 mod diff;
 mod evidence;
 mod explain;
@@ -25,7 +27,9 @@ mod simulate;
 mod snapshot;
 mod style;
 mod summary;
+mod suppress;
 mod table;
+mod verdict;
 mod why_not;
 
 use std::process::ExitCode;
@@ -93,7 +97,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backtest(_) => Ok(later("backtest")),
         Command::SampleAlerts(_) => Ok(later("sample-alerts")),
         Command::Sink(_) => Ok(later("sink")),
-        Command::Audit(_) => Ok(later("audit")),
+        Command::Audit(command) => audit_log::run(&command),
+        Command::Suppress(command) => suppress::run(&command),
+        Command::Expect(command) => decide::expect(&command),
+        Command::Trust(command) => decide::trust(&command),
+        Command::Verdict(args) => verdict::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
         Command::Intel(Intel::Add(_)) => Ok(later("intel add")),

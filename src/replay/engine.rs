@@ -25,10 +25,14 @@ use crate::source::{Progress, RefusedRecord};
 use crate::store::run_state::RunState;
 use crate::store::schema::run;
 use crate::store::sources::{FileKey, Sources};
-use crate::store::{StateStore, WriteBatch};
+use crate::store::{StateStore, WriteBatch, decisions};
 use crate::tenant::actor::{CopyTenant, JudgeOpenTenant, Operations, TenantActor, TenantTick};
 use crate::tenant::operation::TenantOperation;
 use crate::time::{Clock, MINUTE_MS, Timestamp};
+
+pub(super) mod decided;
+
+use decided::Decided;
 
 /// A record is late when its cell is closed.
 const CELL_MS: i64 = limits::CELL_MINUTES * MINUTE_MS;
@@ -91,6 +95,7 @@ pub struct Engine {
     tenant: Addr<TenantActor>,
     fleet: Addr<FleetActor>,
     desk: Addr<DeskActor>,
+    decided: Decided,
     store: Arc<dyn StateStore>,
     options: RunOptions,
     watermark: Watermark,
@@ -123,10 +128,12 @@ impl Engine {
     ) -> anyhow::Result<Engine> {
         let lateness_ms = context.profile.time.lateness_minutes * MINUTE_MS;
         let mut state = run::load(store.as_ref(), lateness_ms)?;
+        let ledger = decisions::load(store.as_ref())?;
         let context = Context {
             published: Published {
                 priors: std::mem::take(&mut state.priors),
                 directory: std::mem::take(&mut state.directory),
+                lessons: decisions::lessons(&ledger),
             },
             ..context
         };
@@ -146,7 +153,8 @@ impl Engine {
             router,
             tenant: TenantActor::new(state.tenant, state.tenant_sequence).start(),
             fleet: FleetActor::new(state.fleet).start(),
-            desk: DeskActor::new(state.desk, rules).start(),
+            desk: DeskActor::new(state.desk, rules, ledger.clone()).start(),
+            decided: Decided::of(ledger),
             store,
             watermark: state.watermark,
             last_tick: state.last_tick,
@@ -250,6 +258,7 @@ impl Engine {
             self.counts.duplicates += 1;
             return Ok(());
         }
+        let address = self.decided.describe(&event, address);
         self.since_checkpoint += 1;
         let mut observed = self.watermark.clone();
         let watermark = observed.observe(event.time);

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod census;
 pub mod codec;
 pub mod compact;
+pub mod decisions;
 pub mod display_ring;
 pub mod envelope;
 pub mod keys;

@@ -4,6 +4,7 @@ mod actors;
 mod architecture;
 mod budget;
 mod cli;
+mod decisions;
 mod demo;
 mod determinism;
 mod evidence;

@@ -18,6 +18,7 @@ mod assess;
 mod calibration;
 pub mod category;
 mod learn;
+mod lesson;
 mod observation;
 mod prior;
 mod seen;
@@ -25,6 +26,7 @@ mod seen;
 pub(crate) mod tests;
 
 pub use assess::PlaceContext;
+pub use lesson::KEPT_OUT_MAX;
 pub use observation::{PlaceObservation, TravelEvidence};
 pub use prior::{LocationContribution, LocationPrior};
 pub use seen::{Seen, SeenSet};
@@ -93,6 +95,8 @@ pub struct Quarantined {
     pub(crate) days: u32,
     /// The places that a release will teach, ascending.
     pub(crate) visits: Vec<Visit>,
+    /// A person said that it was an attack: never released.
+    pub(crate) kept_out: bool,
 }
 
 /// Where a principal was last.

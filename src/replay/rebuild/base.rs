@@ -3,6 +3,7 @@ use super::super::snapshots::ScheduledSnapshots;
 use crate::account::left_out::{LeftOut, Part};
 use crate::account::model::AccountModel;
 use crate::alert::dedup::Lane;
+use crate::alert::rules::Ledger;
 use crate::baseline::prior::Priors;
 use crate::baseline::published::ByDay;
 use crate::ids::AccountId;
@@ -13,7 +14,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::run_state::RunState;
 use crate::store::schema::{account as schema_account, left_out, run};
 use crate::store::sources::Sources;
-use crate::store::{StateStore, StoreError, keys};
+use crate::store::{StateStore, StoreError, decisions, keys};
 use crate::time::Timestamp;
 
 /// Where a rebuild starts.
@@ -113,6 +114,7 @@ pub struct Present {
     pub model: Option<AccountModel>,
     pub(super) run: RunState,
     pub(super) left_out: LeftOut,
+    pub(super) decided: Ledger,
 }
 
 impl Present {
@@ -129,6 +131,7 @@ impl Present {
             model: opened(newest(store, account)?, account)?,
             run: run::load(store, lateness_ms)?,
             left_out: left_out::load(store, account)?,
+            decided: decisions::load(store)?,
         })
     }
 
