@@ -4,10 +4,9 @@
 //! A token has 256 random bits, so a plain hash is enough: there is nothing to guess. Comparisons
 //! take the same time whatever is compared. A change of the file takes effect with the next
 //! request; a file that cannot be read lets nobody in.
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -182,17 +181,30 @@ struct File {
 /// The file is there and cannot be used.
 pub fn load(data_dir: &Path) -> Result<Option<Vec<Token>>, TokenError> {
     let path = data_dir.join(FILE);
-    let io = |cause| TokenError::Io { path: path.clone(), action: "read", cause };
-    let broken = |cause: String| TokenError::Broken { path: path.clone(), cause };
-    match std::fs::metadata(&path) {
+    read(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
+}
+
+/// The file's bytes; `None` if it is not there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, TokenError> {
+    let io = |cause| TokenError::Io { path: path.to_owned(), action: "read", cause };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(io(e)),
-        Ok(meta) if meta.len() > FILE_BYTES_MAX => return Err(broken("it is too long".into())),
-        Ok(_) => {}
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
+    Ok(Some(bytes))
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Token>, TokenError> {
+    let broken = |cause: String| TokenError::Broken { path: path.to_owned(), cause };
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(broken("it is too long".to_owned()));
     }
-    let text = std::fs::read_to_string(&path).map_err(io)?;
-    let file: File = toml::from_str(&text).map_err(|e| broken(e.message().to_owned()))?;
-    Ok(Some(file.token))
+    let text = std::str::from_utf8(bytes).map_err(|e| broken(e.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|e| broken(e.message().to_owned()))?;
+    Ok(file.token)
 }
 
 fn save(data_dir: &Path, tokens: Vec<Token>) -> Result<(), TokenError> {
@@ -272,37 +284,38 @@ fn hash(secret: &str) -> String {
     hex(&Sha256::digest(secret.as_bytes()))
 }
 
-/// What the file looked like when it was read.
-type Stamp = Option<(SystemTime, u64)>;
-
-/// The tokens of a data directory as they are now.
-pub struct Keyring {
-    data_dir: PathBuf,
-    read: Mutex<Option<(Stamp, Arc<Keys>)>>,
-}
-
 /// Tokens, none were ever made, or why they cannot be read.
 type Keys = Result<Option<Vec<Token>>, TokenError>;
+
+/// The tokens of a data directory as they are now. The file is read for every request, which takes
+/// microseconds, and parsed when it changed.
+pub struct Keyring {
+    path: PathBuf,
+    known: Mutex<Option<(Vec<u8>, Arc<Keys>)>>,
+}
 
 impl Keyring {
     /// Those of `data_dir`.
     pub fn of(data_dir: &Path) -> Keyring {
-        Keyring { data_dir: data_dir.to_owned(), read: Mutex::new(None) }
+        Keyring { path: data_dir.join(FILE), known: Mutex::new(None) }
     }
 
     /// What is in the file now.
     pub fn keys(&self) -> Arc<Keys> {
-        let meta = std::fs::metadata(self.data_dir.join(FILE)).ok();
-        let stamp = meta.and_then(|meta| Some((meta.modified().ok()?, meta.len())));
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        match read.as_ref() {
-            Some((known, keys)) if *known == stamp && stamp.is_some() => Arc::clone(keys),
-            _ => {
-                let keys = Arc::new(load(&self.data_dir));
-                *read = Some((stamp, Arc::clone(&keys)));
-                keys
-            }
+        let bytes = match read(&self.path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Arc::new(Ok(None)),
+            Err(error) => return Arc::new(Err(error)),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, keys)) = known.as_ref()
+            && *same == bytes
+        {
+            return Arc::clone(keys);
         }
+        let keys = Arc::new(parse(&self.path, &bytes).map(Some));
+        *known = Some((bytes, Arc::clone(&keys)));
+        keys
     }
 }
 

@@ -114,7 +114,7 @@ pub struct Facets {
     pub severities: [u64; 3],
     /// In the order of [`Status::ALL`].
     pub statuses: [u64; 4],
-    /// The accounts that have most, descending.
+    /// The accounts that most alerts name, descending; one alert may name several.
     pub accounts: Vec<(String, u64)>,
 }
 
@@ -282,7 +282,9 @@ impl Counts {
     fn add(&mut self, entry: &Entry, revision: &Revision) {
         self.total += 1;
         self.kinds[entry.kind as usize] += 1;
-        self.accounts[entry.account as usize] += 1;
+        for account in std::iter::once(entry.account).chain(entry.others.iter().copied()) {
+            self.accounts[account as usize] += 1;
+        }
         self.severities[revision.severity as usize] += 1;
         self.statuses[entry.status() as usize] += 1;
     }

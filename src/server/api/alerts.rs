@@ -210,7 +210,7 @@ pub struct FacetsView {
     pub severity: Vec<FacetCount>,
     /// By status.
     pub status: Vec<FacetCount>,
-    /// The accounts that have most.
+    /// The accounts that most alerts name; one alert may name several.
     pub account: Vec<FacetCount>,
 }
 

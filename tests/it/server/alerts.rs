@@ -34,13 +34,15 @@ fn filters_say_what_is_on_the_list_and_facets_count_it() {
     {
         let counts = all["facets"][facet].as_array().unwrap();
         let sum: u64 = counts.iter().map(|c| c["count"].as_u64().unwrap()).sum();
-        assert_eq!(sum, total, "{facet}");
+        // An alert may name several accounts.
+        assert!(sum == total || facet == "account" && sum > total, "{facet}");
         for count in counts {
             let value = count["value"].as_str().unwrap();
             let page = running.json(&format!("/v1/alerts?{parameter}={value}&limit=200"));
             assert_eq!(page["total"], count["count"], "{facet} {value}");
             for item in page["items"].as_array().unwrap() {
-                assert_eq!(item[facet], value);
+                let named = item["accounts"].as_array().unwrap().contains(&value.into());
+                assert!(item[facet] == value || facet == "account" && named, "{item}");
             }
         }
     }

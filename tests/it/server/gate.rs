@@ -43,9 +43,9 @@ fn without_a_token_nothing_is_told_but_that_it_lives() {
 
 #[test]
 fn roles_may_what_they_are_for() {
-    let running = Setup::default().start();
+    let running = Setup::demo().start();
     assert_eq!(running.get("/v1/status").status, 200, "no tokens, this machine");
-    running.deliver(0, &line(0xabcd << 112, "contoso", "Low", 0, &serde_json::json!({})));
+    running.deliver(1000, &line(0xabcd << 112, "contoso", "Low", 0, &serde_json::json!({})));
     let roles = [Role::Sender, Role::Reader, Role::Analyst, Role::Admin];
     let secrets = roles.map(|role| token(&running, role.as_str(), role, &[]));
     running.get("/v1/status").problem(401);
