@@ -6,7 +6,10 @@ use serde::Deserialize;
 
 use super::secret::{SecretRef, Url};
 use crate::alert::formats::Format;
-use crate::detect::Severity;
+
+mod words;
+
+pub use words::{FormatWord, SeverityWord};
 
 /// Longest name of a sink: it is a folder's.
 const NAME_MAX: usize = 40;
@@ -245,33 +248,6 @@ pub struct ChatTarget {
     /// The target may lie on a private address, and be spoken to without TLS.
     #[serde(default)]
     pub allow_private: bool,
-}
-
-/// A format by its word.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct FormatWord(pub Format);
-
-impl TryFrom<String> for FormatWord {
-    type Error = String;
-    fn try_from(word: String) -> Result<FormatWord, String> {
-        Format::parse(&word).map(FormatWord).ok_or_else(|| {
-            "`format` must be one of defender, ocsf, ecs, cef, securityalert".to_owned()
-        })
-    }
-}
-
-/// A severity by its word.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct SeverityWord(pub Severity);
-
-impl TryFrom<String> for SeverityWord {
-    type Error = String;
-    fn try_from(word: String) -> Result<SeverityWord, String> {
-        let severity = Severity::parse(&word).map(SeverityWord);
-        severity.ok_or_else(|| "`min_severity` must be one of Low, Medium, High".to_owned())
-    }
 }
 
 impl TryFrom<toml::Table> for SinkSettings {
