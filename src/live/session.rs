@@ -155,7 +155,12 @@ async fn run(
             Traffic::Watched(watch) => watch.inbox_bytes / 2,
             Traffic::Made(..) => 0,
         },
-        applied: HashMap::new(),
+        inbox_source: match &traffic {
+            Traffic::Watched(watch) => watch.paths.len(),
+            Traffic::Made(..) => usize::MAX,
+        },
+        segments: HashMap::new(),
+        segment_of: HashMap::new(),
         state,
         drain_ms: setup.drain_ms,
         look_ms: setup.look_ms,
