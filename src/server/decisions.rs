@@ -11,6 +11,7 @@ use super::tokens::random_hex;
 use crate::alert::AlertId;
 use crate::alert::book::{Decision, Status, Verdict};
 use crate::store::audit::{self, AuditError, Entry};
+use crate::store::keys;
 use crate::store::layout::DataDir;
 use crate::time::{MINUTE_MS, Timestamp};
 use actix_web::http::StatusCode;
@@ -111,7 +112,19 @@ pub(super) fn decide(shared: &Shared, wish: Wish) -> Result<Decision, Problem> {
         undoes: wish.undoes,
     };
     shared.book.decide(wish.id, decision.clone());
+    tell(shared, wish.id, &decision);
     Ok(decision)
+}
+
+/// Those who were told of the alert are told how it was decided.
+fn tell(shared: &Shared, id: AlertId, decision: &Decision) {
+    let Some(sinks) = &shared.sinks else { return };
+    let number = shared.book.read().get(id).map(|entry| entry.newest().number);
+    // A line that cannot be read now is no reason to refuse a decision that is written down.
+    let line = number.and_then(|number| shared.store.get(&keys::alert(number)).ok().flatten());
+    if let Some(line) = line {
+        sinks.status_changed(&line, decision.status.as_str(), &decision.reason);
+    }
 }
 
 /// What a word takes back.

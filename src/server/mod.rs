@@ -15,6 +15,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context as _, bail};
 use tokio::sync::{Semaphore, watch};
 
+use crate::alert::sinks::dispatch::Dispatcher;
 use crate::config::{Resolved, ServerConfig};
 use crate::live::ask::Desk;
 use crate::live::board::Board;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub inbox: Option<Arc<Inbox>>,
     /// All alerts.
     pub book: Arc<LiveBook>,
+    /// Where alerts are sent; `None`: nowhere.
+    pub sinks: Option<Arc<Dispatcher>>,
     /// The data directory.
     pub data_dir: PathBuf,
     /// The settings.

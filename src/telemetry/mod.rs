@@ -203,6 +203,21 @@ impl ConfigReloaded<'_> {
     }
 }
 
+/// A list of addresses was not refreshed; the last good one stays in use.
+pub struct FeedRefused<'a> {
+    /// Its name.
+    pub feed: &'a str,
+    /// Why.
+    pub cause: &'a str,
+}
+
+impl FeedRefused<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::warn!(feed = self.feed, cause = self.cause, "feed not refreshed");
+    }
+}
+
 /// An inbox was not left in good order.
 pub struct InboxRecovered {
     /// Bytes of a batch that was never accepted, cut off.

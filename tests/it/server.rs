@@ -115,7 +115,9 @@ impl Setup {
                             let _ = reply.send(sealed.map_err(Into::into));
                         }
                         Ask::Checkpoint { reply } => drop(reply.send(Ok(()))),
-                        Ask::Intel { reply, .. } => drop(reply.send(())),
+                        Ask::Profile { reply, .. } | Ask::Intel { reply, .. } => {
+                            let _ = reply.send(());
+                        }
                     }
                 }
             });
@@ -132,6 +134,7 @@ impl Setup {
             inbox: Some(Arc::new(inbox)),
             data_dir: dir.path().to_owned(),
             clock: Arc::new(SystemClock::default()),
+            sinks: None,
             config: Arc::new(config),
         };
         let settings = Settings {

@@ -248,7 +248,7 @@ impl Dispatcher {
     }
     /// Sends what can be sent at once, for at most `patience`, and ends the threads; the rest stays
     /// queued. Says whether all threads ended in time.
-    pub fn stop(self, patience: Duration) -> bool {
+    pub fn stop(&self, patience: Duration) -> bool {
         self.shared.stopping.store(true, Ordering::Relaxed);
         let begun = self.shared.clock.monotonic_ms();
         self.shared.lanes.iter().for_each(|lane| lane.stop());

@@ -95,9 +95,10 @@ impl Line {
         }
     }
     /// It was raised while its account was warmed up on history, or a rule of the user's silences
-    /// it: it is kept, and nobody is told.
+    /// it, or it was announced: it is kept, and nobody is told.
     pub fn is_quiet(&self) -> bool {
-        self.extended("Warm-up") == "true" || !self.extended("Suppressed by").is_empty()
+        ["Suppressed by", "Expected by"].iter().any(|mark| !self.extended(mark).is_empty())
+            || self.extended("Warm-up") == "true"
     }
     /// What alerts of one story on one account share.
     pub fn story(&self) -> String {
@@ -173,6 +174,7 @@ pub(super) mod testing {
             ("Warm-up", "true", true),
             ("Warm-up", "false", false),
             ("Suppressed by", "rule 3", true),
+            ("Expected by", "E1", true),
         ] {
             let mut value: Value = serde_json::from_str(&of(AlertKind::TorAnomaly)).unwrap();
             value["properties"]["extendedProperties"][name] = text.into();

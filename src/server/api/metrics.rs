@@ -7,6 +7,7 @@ use actix_web::web::Data;
 
 use super::service::by_category;
 use crate::alert::book::{AlertBook, Status as AlertStatus};
+use crate::alert::sinks::lane::SinkStatus;
 use crate::live::board::{Phase, Status};
 use crate::server::Service;
 use crate::server::gate::Caller;
@@ -76,6 +77,9 @@ pub(crate) async fn metrics(
     let account_days = status.counts.account_days as f64;
     promise(&mut text, severity::expected_false_alerts(profile, account_days));
     alerts(&mut text, &service.shared.book.read());
+    if let Some(dispatcher) = &service.shared.sinks {
+        sinks(&mut text, &dispatcher.status());
+    }
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text.0))
 }
 
@@ -144,6 +148,25 @@ fn actors(text: &mut Text, status: &Status) {
     text.counter("panics_total", "Panics of account models.", router.panics);
     text.counter("dead_letters_total", "Events set aside unapplied.", router.dead_letters);
     text.gauge("accounts_quarantined", "Accounts set aside.", router.quarantined);
+}
+
+fn sinks(text: &mut Text, all: &[SinkStatus]) {
+    type Value = fn(&SinkStatus) -> f64;
+    let columns: [(&str, &str, &str, Value); 5] = [
+        ("sink_queued", "gauge", "Messages that wait.", |s| s.queued as f64),
+        ("sink_oldest_seconds", "gauge", "How long the oldest of them waits.", |s| {
+            s.oldest_ms as f64 / 1000.0
+        }),
+        ("sink_delivered_total", "counter", "Messages delivered.", |s| s.delivered as f64),
+        ("sink_dead_letters", "gauge", "Messages set aside.", |s| s.dead_letters as f64),
+        ("sink_failures", "gauge", "Failures in a row.", |s| f64::from(s.failures)),
+    ];
+    for (name, kind, help, value) in columns {
+        text.head(name, kind, help);
+        for sink in all {
+            text.value(name, &[("sink", &sink.name), ("kind", sink.kind)], value(sink));
+        }
+    }
 }
 
 fn promise(text: &mut Text, allowed: [f64; 3]) {
