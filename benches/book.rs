@@ -13,11 +13,12 @@ const ACCOUNTS: u64 = 10_000;
 fn line(n: u64) -> Vec<u8> {
     let at = cosmoguard::time::Timestamp(n as i64 * 60_000).azure();
     let account = format!("contoso-{}", n % ACCOUNTS);
+    let severity = ["Low", "Low", "Low", "Medium", "High"][n as usize % 5];
     json!({
         "name": format!("{:032x}", u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)),
         "properties": {
             "alertType": "CosmosDB_GeoAnomaly", "alertDisplayName": "Access from an unusual location",
-            "severity": ["Low", "Low", "Low", "Medium", "High"][n as usize % 5],
+            "severity": severity,
             "compromisedEntity": account, "startTimeUtc": at, "endTimeUtc": at,
             "timeGeneratedUtc": at, "correlationKey": format!("account:public/{account}"),
             "extendedProperties": {

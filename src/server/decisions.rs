@@ -98,13 +98,15 @@ pub(super) fn decide(shared: &Shared, wish: Wish) -> Result<Decision, Problem> {
         "undoes": wish.undoes,
     });
     let dir = DataDir::new(&shared.data_dir);
-    let entry = audit::append(&dir, shared.clock.now(), ACTION, details).map_err(|error| {
+    let now = shared.clock.now();
+    let entry = audit::append(&dir, now, ACTION, details).map_err(|error| {
         crate::telemetry::RequestFailed { cause: &error.to_string() }.emit();
         Problem::unavailable("the decision cannot be written down, so it was not taken")
     })?;
     let decision = Decision {
         number: entry.number,
-        at: shared.clock.now(),
+        // As it is read at the next start.
+        at: Timestamp::parse(&entry.time).unwrap_or(now),
         by: wish.by,
         status: wish.status,
         reason: wish.reason,

@@ -156,7 +156,7 @@ impl Running {
     fn deliver(&self, number: u64, line: &[u8]) {
         use cosmoguard::replay::writer::Listener as _;
         let mut batch = WriteBatch::default();
-        batch.put(keys::alert(number), line.to_vec());
+        batch.put(keys::alert(number), [line, b"\n"].concat());
         self.shared.store.write(batch).unwrap();
         Feed(Arc::clone(&self.shared.book)).delivered(number, line);
     }
