@@ -39,8 +39,12 @@ pub(super) struct Shell {
     pub(super) inbox: Option<Arc<Inbox>>,
     /// Bytes in it beyond which evidence has to give way to what comes.
     pub(super) inbox_pressing: u64,
-    /// Segments that are applied, by who they are, and the newest event time when that was seen.
-    pub(super) applied: HashMap<(u32, u128), Timestamp>,
+    /// Which of the sources it is.
+    pub(super) inbox_source: usize,
+    /// Newest event time of its segments, by who they are.
+    pub(super) segments: HashMap<(u32, u128), Timestamp>,
+    /// Who they are, by index.
+    pub(super) segment_of: HashMap<u32, (u32, u128)>,
     /// The store's folder, for its size.
     pub(super) state: Option<PathBuf>,
     /// How long what is read already may take to be applied when it is to stop.
@@ -91,6 +95,11 @@ impl Shell {
     async fn chunk(&mut self, engine: &mut Engine, chunk: DecodedChunk) -> anyhow::Result<()> {
         for note in &chunk.files {
             self.source_of.insert(note.index, note.source as usize);
+            let segment = note.identity.filter(|_| note.source as usize == self.inbox_source);
+            match segment {
+                Some((key, _)) => self.segment_of.insert(note.index, (key.head_len, key.head)),
+                None => self.segment_of.remove(&note.index),
+            };
         }
         self.note_sources(&chunk);
         let progress = chunk.progress;
@@ -99,13 +108,17 @@ impl Shell {
         Ok(())
     }
 
-    fn note_sources(&self, chunk: &DecodedChunk) {
+    fn note_sources(&mut self, chunk: &DecodedChunk) {
         let mut came: HashMap<usize, (u64, u64, Timestamp)> = HashMap::new();
         let of = |file: &u32| self.source_of.get(file).copied().unwrap_or_default();
         for located in &chunk.events {
             let entry = came.entry(of(&located.file)).or_insert((0, 0, Timestamp::MIN));
             entry.0 += 1;
             entry.2 = entry.2.max(located.event.time);
+            if let Some(segment) = self.segment_of.get(&located.file) {
+                let newest = self.segments.entry(*segment).or_insert(Timestamp::MIN);
+                *newest = located.event.time.max(*newest);
+            }
         }
         for refused in &chunk.refused {
             came.entry(of(&refused.file)).or_insert((0, 0, Timestamp::MIN)).1 += 1;
@@ -147,7 +160,7 @@ impl Shell {
     }
 
     fn show(&mut self, engine: &Engine) {
-        self.next_board = self.clock.monotonic_ms().saturating_add(BOARD_MS);
+        self.next_board = self.clock.monotonic_ms().saturating_add(BOARD_MS.min(self.look_ms));
         let seen = |at: Timestamp| Some(at).filter(|at| *at != Timestamp::MIN);
         let inbox = self.inbox.as_ref().map(|inbox| inbox.status()).unwrap_or_default();
         self.board.write(|status| {
@@ -201,19 +214,19 @@ impl Shell {
     fn release(&mut self, engine: &Engine) -> u64 {
         let Some(inbox) = &self.inbox else { return 0 };
         let presses = inbox.status().bytes > self.inbox_pressing;
-        let (newest, applied) = (engine.newest(), &mut self.applied);
-        let mut there = Vec::new();
+        let (now, segments) = (engine.newest(), &mut self.segments);
         let done = inbox.release(&mut |identity, offset| {
             let who = (identity.head_len, identity.head);
             if !engine.is_applied_through(identity.head_len, identity.head, offset) {
                 return false;
             }
-            let since = *applied.entry(who).or_insert(newest);
-            let goes = presses || newest.since(since) >= EVIDENCE_MS;
-            there.extend((!goes).then_some(who));
+            let newest = segments.get(&who).copied().unwrap_or(Timestamp::MIN);
+            let goes = presses || now.since(newest) >= EVIDENCE_MS;
+            if goes {
+                segments.remove(&who);
+            }
             goes
         });
-        self.applied.retain(|who, _| there.contains(who));
         done.map(|done| done.bytes).unwrap_or_else(|cause| {
             let message = cause.to_string();
             crate::telemetry::SourceWarned { message: &message }.emit();

@@ -45,8 +45,7 @@ impl Demo {
     }
     /// Generates its records in arrival order.
     pub fn producer(self) -> Producer {
-        let end = self.fleet.options().end();
-        Box::new(move |deliver| self.deliver_until(end, deliver))
+        Box::new(move |deliver| self.deliver_until(Timestamp::MAX, deliver))
     }
     /// The history of one that goes on.
     pub fn history(self) -> Producer {
@@ -71,8 +70,8 @@ impl Demo {
         deliver(until, piece);
     }
     fn deliver_until(&self, end: Timestamp, deliver: Deliver<'_>) -> Result<(), SourceError> {
-        let first = self.fleet.options().start.millis();
-        let last = end.millis();
+        let options = self.fleet.options();
+        let (first, last) = (options.start.millis(), options.end().min(end).millis());
         let mut piece = Piece::default();
         let mut offset = 0;
         for (arrival, record) in simulate::records(&self.fleet) {
