@@ -6,7 +6,8 @@
 //! ```text
 //! 7  main, cli, config               what a person sees and sets
 //! 6  */actor.rs, router, replay, live, alert::desk    the only place that knows actix
-//! 5  store, snapshot, source, evidence, intel::feeds, simulate, telemetry    bytes in and out, no actix
+//!    inquiry                         what is asked of a store, for people and programs
+//! 5  store, snapshot, source, evidence, intel::feeds, alert::sinks, simulate, telemetry    bytes in and out, no actix
 //! 4  account, tenant, fleet, alert    pure: batches in, findings and alerts out
 //! 3  detect, severity                 pure: observations to p-values to severities
 //! 2  baseline, intel::view,           pure: what normal looks like; who an address is;
@@ -31,6 +32,7 @@ pub mod event;
 pub mod evidence;
 pub mod fleet;
 pub mod ids;
+pub mod inquiry;
 pub mod intel;
 pub mod limits;
 pub mod live;

@@ -82,6 +82,8 @@ pub const QUERY_SHAPES_BYTES_MAX: usize = 48 << 10;
 pub const QUERY_ACTIVITIES_MAX: usize = 4;
 /// Distinct request lengths kept of one caller's malformed requests: the smallest ones.
 pub const FAILURE_LENGTHS_MAX: usize = 6;
+/// Addresses of malformed requests kept of an hour: enough to see that they are several.
+pub const FAILURE_ADDRESSES_MAX: usize = 6;
 /// Distinct places of syntax errors kept of one container.
 pub const ERROR_PLACES_MAX: usize = 6;
 
@@ -107,9 +109,9 @@ pub const LATENESS_MINUTES: i64 = 15;
 /// | places | 40 areas, 64 networks, 64 combinations, … | 18,960 |
 /// | principals | 11, and a newcomer | 17,760 |
 /// | listed addresses, tempo, recent kinds | | 6,016 |
-/// | shapes of queries | 512, tokens and templates of 128 of them, what one cell leaves for the next | 63,312 |
+/// | shapes of queries | 512, tokens and templates of 128 of them, what one cell leaves for the next | 64,632 |
 /// | queries of open cells | 9 × (4 odd ones, 48 known ones, 64 answers, 4 failures) | 130,608 |
-/// | together | of 327,680 | 325,436 |
+/// | together | of 327,680 | 326,756 |
 ///
 /// The last two are there only where texts of queries are logged; without them a model has at most
 /// 131,348 bytes.
@@ -119,7 +121,7 @@ pub const LATENESS_MINUTES: i64 = 15;
 /// smallest are dropped, then key operations beyond the first; minutes that lie beyond the last
 /// open cell are judged at once; in a baseline, what is least used gives way to a newcomer. Texts
 /// are shared by all that name them and are not counted here.
-pub const ACCOUNT_BYTES_MAX: usize = 320 << 10;
+pub const ACCOUNT_BYTES_MAX: usize = 336 << 10;
 /// Panics within [`QUARANTINE_WINDOW_MS`] after which an account is quarantined.
 pub const PANICS_BEFORE_QUARANTINE: usize = 3;
 /// Window in which panics are counted, milliseconds of the monotonic clock.
@@ -133,6 +135,12 @@ pub const JOURNAL_EVENTS_MAX: usize = 64;
 pub const IDLE_HOURS: i64 = 26;
 /// Accounts kept awake; beyond it the least recently active ones without open cells sleep.
 pub const AWAKE_ACCOUNTS_MAX: usize = 20_000;
+/// Days for which what the population and the tenant publish is kept: a year, which is what a model
+/// that is built again from its logs may need, and a month for whoever is late.
+pub const PUBLISHED_DAYS: i64 = 400;
+/// A record that comes so much later than its time teaches and raises nothing, milliseconds: Azure
+/// delivers nothing later than that, so it is a copy of one that was judged, or history out of turn.
+pub const LATE_RAISES_MS: i64 = 2 * 86_400_000;
 /// Event time between two ticks, milliseconds: when findings, contributions and published values
 /// change hands.
 pub const TICK_MS: i64 = 3_600_000;

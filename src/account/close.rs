@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::message::{
     Context, Graded, HourRecord, Outcome, SURPRISE_LANES, SurpriseLane, surprise_code,
 };
-use super::model::AccountModel;
+use super::model::{AccountModel, SLOT_MINUTES};
 use super::verdict::Nearest;
 use crate::baseline::cell::Cell;
 use crate::baseline::egress::EgressObservation;
@@ -16,6 +16,7 @@ use crate::baseline::prior::{Contribution, Priors};
 use crate::detect::geo::GeoContext;
 use crate::detect::listed::ListedContext;
 use crate::detect::{AlertKind, Finding, egress, geo, key_principal, suspicious_ip, tor};
+use crate::limits;
 use crate::severity::{self, Judgement};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -46,6 +47,7 @@ impl AccountModel {
 
     /// Applies a closed minute.
     pub(super) fn close_cell(&mut self, minute: i64, cell: Cell, cx: &Context, out: &mut Outcome) {
+        self.take_lessons(Timestamp::of_minute(minute + 1 - SLOT_MINUTES), cx);
         let cell = cell.settle(minute, &mut self.lanes);
         let day = Timestamp::of_minute(minute).day();
         self.last_minute = self.last_minute.max(minute);
@@ -247,6 +249,7 @@ impl AccountModel {
 
     /// A day is over: midnight learning, and what the population may learn.
     pub(super) fn close_day(&mut self, day: i64, cx: &Context, out: &mut Outcome) {
+        self.take_lessons(Timestamp::of_day(day.saturating_add(1)), cx);
         let priors = self.priors(day, cx);
         let active = std::mem::take(&mut self.day_active);
         let egress = self.egress.close_day(day, &priors, &cx.profile.egress);
@@ -281,6 +284,9 @@ impl AccountModel {
         cx: &Context,
         out: &mut Outcome,
     ) -> bool {
+        if finding.late && self.watermark.since(finding.decided) > limits::LATE_RAISES_MS {
+            return false;
+        }
         let day_ago = finding.decided.plus_ms(-DAY_MS);
         self.recent.retain(|(_, at)| *at >= day_ago);
         finding.companions =

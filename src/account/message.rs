@@ -1,6 +1,7 @@
 //! What accounts exchange with the rest: batches in, outcomes out.
 use std::sync::Arc;
 
+use super::lessons::Lessons;
 use super::verdict::{HourQueries, Nearest};
 
 use crate::baseline::principals::PrincipalDirectory;
@@ -47,13 +48,15 @@ pub struct Context {
     pub published: Published,
 }
 
-/// What the fleet and the tenant published, by day.
+/// What the fleet and the tenant published, by day, and what people said.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
     /// Population priors.
     pub priors: ByDay<Priors>,
     /// Principals that list keys anywhere in the tenant.
     pub directory: ByDay<PrincipalDirectory>,
+    /// What people said of alerts.
+    pub lessons: Lessons,
 }
 
 /// A finding that is worth an alert, with its number in the account's sequence.

@@ -3,6 +3,7 @@ pub mod actor;
 mod close;
 pub mod diff;
 pub mod left_out;
+pub mod lessons;
 pub mod logic;
 pub mod message;
 pub mod model;

@@ -64,6 +64,8 @@ pub struct AccountModel {
     pub(crate) late_records: u64,
     /// Day of the newest published priors that were used (0 = shipped).
     pub(crate) prior_day: i64,
+    /// Lessons up to this moment are taken.
+    pub(crate) taught_until: Timestamp,
 }
 
 const _: () =
@@ -98,6 +100,7 @@ impl AccountModel {
             records: 0,
             late_records: 0,
             prior_day: 0,
+            taught_until: Timestamp::MIN,
         }
     }
 
@@ -172,6 +175,7 @@ impl AccountModel {
             + ListedBaseline::HEAP_MAX
             + size_of::<QueryShapes>()
             + QueryShapes::HEAP_MAX
+            + ErrorsBaseline::HEAP_MAX
     }
 
     /// Bytes the model takes, heap included.
@@ -193,7 +197,8 @@ impl AccountModel {
             ("listed", self.listed.heap_bytes()),
             (
                 "queries",
-                self.shapes.as_ref().map_or(0, |s| size_of::<QueryShapes>() + s.heap_bytes()),
+                self.shapes.as_ref().map_or(0, |s| size_of::<QueryShapes>() + s.heap_bytes())
+                    + self.errors.heap_bytes(),
             ),
         ]
     }
@@ -265,11 +270,13 @@ impl AccountModel {
             self.close_late(minute, cell, cx, out);
             return;
         }
-        let texts = self.shapes.is_some();
-        let known = self.knows_query(routed);
+        let settled = settled_before(minute, cx.profile.time.lateness_minutes);
+        let texts = self.shapes.as_ref().is_some_and(|s| s.had_text(settled));
+        let known = self.knew_query(routed, settled);
         let cell = self.open.entry(minute).or_default();
         if let Body::Request(r) = &event.body {
-            let familiar = |key: &CallerKey| self.location.is_familiar(key);
+            let day = Timestamp::of_minute(settled).day();
+            let familiar = |key: &CallerKey| self.location.was_familiar(key, day);
             let at = (event.time, routed.place);
             cell.add_request_of(at, r, &routed.address, &familiar, texts);
             add_text(cell, routed, known);
@@ -285,9 +292,9 @@ impl AccountModel {
         }
     }
 
-    fn knows_query(&self, routed: &Routed) -> bool {
+    fn knew_query(&self, routed: &Routed, settled: i64) -> bool {
         let (Some(shapes), Some(read)) = (&self.shapes, &routed.query) else { return false };
-        ran(&routed.event).is_some_and(|run| shapes.knows(query_key(read, run.container)))
+        ran(&routed.event).is_some_and(|run| shapes.knew(query_key(read, run.container), settled))
     }
 
     fn advance(&mut self, watermark: Timestamp, cx: &Context, out: &mut Outcome) {
@@ -351,6 +358,16 @@ fn cell_minute(event: &Event) -> i64 {
         _ => event.time,
     };
     last_minute_of_cell(ends.minute())
+}
+
+/// What an open cell asks of the model, it asks of the model as it was before this minute: the start
+/// of the cell's hour, less the lateness. Where logs are read by the hour no cell after it may be
+/// closed when a record of this hour comes, where they are read as they come some are, and where the
+/// input ended in between they are from then on; up to it all are closed in each case. So a cell is
+/// the same however the stream was split.
+fn settled_before(minute: i64, lateness_minutes: i64) -> i64 {
+    let hour = minute.div_euclid(60).saturating_mul(60);
+    hour.saturating_sub(lateness_minutes.max(0))
 }
 
 fn last_minute_of_cell(minute: i64) -> i64 {

@@ -4,7 +4,7 @@ use super::model::AccountModel;
 use crate::baseline::cell::Cell;
 use crate::baseline::query_shapes::{QueryObservation, QueryShapes};
 use crate::detect::{QueryContext, fuzzing, injection};
-use crate::time::Timestamp;
+use crate::time::{HOUR_MS, Timestamp};
 
 impl AccountModel {
     /// Judges and teaches the queries of a closed cell.
@@ -81,9 +81,12 @@ impl AccountModel {
         let mut odd = Vec::with_capacity(observations.len());
         for observation in observations {
             let oddity = injection::oddity(observation, profile);
-            let signs = oddity.marked.iter().fold(0, |bits, m| bits | m.sign.bit());
-            self.hour_queries.add(true, 1, 0, signs);
-            self.note_surprise(SurpriseLane::Query, oddity.p);
+            // What failed is tested as a burst, not here.
+            if !observation.joined.failed() {
+                let signs = oddity.marked.iter().fold(0, |bits, m| bits | m.sign.bit());
+                self.hour_queries.add(true, 1, 0, signs);
+                self.note_surprise(SurpriseLane::Query, oddity.p);
+            }
             let finding = injection::judge(observation, &oddity, &self.query_context(cx));
             let raised =
                 finding.is_some_and(|finding| self.raise(SurpriseLane::Query, finding, cx, out));
@@ -109,14 +112,14 @@ impl AccountModel {
         if let Some(queries) = cell.queries.as_deref() {
             self.hour_queries.add(queries.texts > 0, 0, queries.malformed, 0);
         }
-        let maturity = self.errors.maturity(now, profile);
-        let bursts = self.errors.assess(minute, cell, maturity, &profile.burst);
-        for mut burst in bursts {
-            burst.late = late;
-            let finding = fuzzing::judge(&burst, &profile.burst, &self.query_context(cx));
-            if let Some(finding) = finding {
-                self.note_surprise(SurpriseLane::Fuzzing, finding.test.p);
-                self.raise(SurpriseLane::Fuzzing, finding, cx, out);
+        let bursts = self.errors.assess(minute, cell, late, profile);
+        let quiet = cx.profile.time.alert_quiet_hours.max(0).saturating_mul(HOUR_MS);
+        let campaign = self.errors.campaign_of(now, quiet);
+        let finding = fuzzing::judge(&bursts, campaign, &profile.burst, &self.query_context(cx));
+        if let Some(finding) = finding {
+            self.note_surprise(SurpriseLane::Fuzzing, finding.test.p);
+            if self.raise(SurpriseLane::Fuzzing, finding, cx, out) {
+                self.errors.note_campaign(campaign, now);
             }
         }
     }

@@ -7,7 +7,8 @@
 //! called never shows in the output.
 use std::collections::BTreeMap;
 
-use super::{Alert, AlertId};
+use super::incident::Incidents;
+use super::{Alert, AlertId, Marks};
 use crate::detect::{AlertKind, Evidence, Finding, Severity};
 use crate::event::Records;
 use crate::ids::AccountId;
@@ -99,6 +100,8 @@ pub struct DeskState {
     pub(crate) stories: BTreeMap<StoryKey, Story>,
     /// Last sequence seen in a lane of an account.
     pub(crate) seen: BTreeMap<(Lane, AccountId), u64>,
+    /// What was raised lately, to be tied together.
+    pub(crate) incidents: Incidents,
 }
 
 /// What came of a finding.
@@ -171,6 +174,7 @@ impl DeskState {
         let before = self.stories.len();
         let kept = quiet_ms(rules).max(again_ms(rules)).max(CLOSED_KEPT_MS);
         self.stories.retain(|_, story| now.since(story.last) < kept);
+        self.incidents.forget(now);
         before - self.stories.len()
     }
 
@@ -315,6 +319,7 @@ impl Story {
             opened: self.opened,
             findings: self.findings,
             warm_up: false,
+            marks: Marks::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use actix::prelude::*;
 
 use super::dedup::{DeskOutcome, DeskState, Lane, Sequence, StoryKey};
 use super::kept::Touched;
+use super::rules::{Decision, Ledger, Subject};
 use super::{Alert, AlertId};
 use crate::account::message::Graded;
 use crate::detect::AlertKind;
@@ -16,14 +17,16 @@ use crate::time::Timestamp;
 pub struct DeskActor {
     state: DeskState,
     rules: TimeProfile,
+    /// What people decided.
+    ledger: Ledger,
     /// Stories that took findings since the last [`TakeTouched`], those forgotten since included.
     touched: BTreeMap<AlertId, Touched>,
 }
 
 impl DeskActor {
-    /// A desk that goes on from `state`.
-    pub fn new(state: DeskState, rules: TimeProfile) -> DeskActor {
-        DeskActor { state, rules, touched: BTreeMap::new() }
+    /// A desk that goes on from `state`, with what people decided so far.
+    pub fn new(state: DeskState, rules: TimeProfile, ledger: Ledger) -> DeskActor {
+        DeskActor { state, rules, ledger, touched: BTreeMap::new() }
     }
 
     /// Notes what a story rests on now: it may be forgotten, or replaced by the next one of its
@@ -33,7 +36,16 @@ impl DeskActor {
             let (account, records) = (key.account.clone(), story.records().clone());
             let touched = Touched { account, start: story.span().0, records };
             self.touched.insert(story.id(), touched);
+            self.state.incidents.stretch(&key.account, story.id(), story.span().1);
         }
+    }
+}
+
+/// Marks an alert that goes out: by the decisions that cover it, else with its incident.
+fn mark(ledger: &Ledger, state: &mut DeskState, alert: &mut Alert) {
+    alert.marks.silenced = ledger.marks(&Subject::of(alert));
+    if !alert.marks.is_silenced() {
+        alert.marks.incident = state.incidents.join(alert);
     }
 }
 
@@ -77,6 +89,8 @@ impl Handler<DeskTick> for DeskActor {
             }
             alerts.extend(outcome.alert().cloned());
         }
+        // Only now: a sweep may have widened to more accounts.
+        alerts.iter_mut().for_each(|alert| mark(&self.ledger, &mut self.state, alert));
         self.state.close_quiet(tick.watermark, &self.rules);
         alerts
     }
@@ -98,7 +112,23 @@ impl Handler<Preview> for DeskActor {
             let sequence = Sequence { lane, number: None };
             copy.apply(graded.finding, graded.grade, sequence, &self.rules)
         });
-        outcomes.filter_map(|outcome| outcome.alert().cloned()).collect()
+        let mut alerts: Vec<Alert> =
+            outcomes.filter_map(|outcome| outcome.alert().cloned()).collect();
+        alerts.iter_mut().for_each(|alert| mark(&self.ledger, &mut copy, alert));
+        alerts
+    }
+}
+
+/// A decision that was recorded.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Decide(pub Decision);
+
+impl Handler<Decide> for DeskActor {
+    type Result = ();
+
+    fn handle(&mut self, Decide(decision): Decide, _: &mut Self::Context) {
+        self.ledger.push(decision);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Findings become alerts: one story a key ([`dedup`]), all sentences ([`narrate`]), the shapes that
-//! leave the house ([`formats`]), the records that are kept of it ([`kept`]) and the story read back
-//! for a person ([`explain`]). Pure.
+//! leave the house ([`formats`]), the records that are kept of it ([`kept`]), the story read back
+//! for a person ([`explain`]), what people decide of them ([`rules`]) and which of them belong
+//! together ([`incident`]). Pure.
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -10,17 +11,23 @@ use crate::ids::AccountId;
 use crate::severity::Grade;
 use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 
+pub use rules::Marks;
+
 pub mod arm;
+pub mod book;
 pub mod dedup;
 pub mod desk;
 pub mod evidence;
 pub mod explain;
 pub mod formats;
+pub mod incident;
 pub mod kept;
 pub mod kinds;
 pub mod kql;
 pub mod narrate;
 pub mod properties;
+pub mod rules;
+pub mod sinks;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod told;
@@ -85,6 +92,8 @@ pub struct Alert {
     /// It was raised by history that was replayed before the service began: nobody is to be woken
     /// for it.
     pub warm_up: bool,
+    /// Decisions that cover it, and the incident that it belongs to.
+    pub marks: Marks,
 }
 
 impl Alert {

@@ -1,8 +1,9 @@
 //! Every sentence that is said of an alert, built from its frozen numbers only. JSON, `explain` and
 //! every later face use these words.
-use super::Alert;
+use super::incident::Membership;
 use super::kinds::card;
 use super::words::{about_once_in, days, moment, once_in};
+use super::{Alert, AlertId};
 use crate::baseline::maturity::MaturityState;
 use crate::detect::{AlertKind, Ceiling, Evidence, RuleClause, Severity};
 use crate::profile::SeverityMode;
@@ -235,8 +236,26 @@ pub fn check_next(alert: &Alert) -> Vec<String> {
     card(alert.finding.kind).check_next.clone()
 }
 
+/// An incident's alerts, oldest first, on one line.
+pub fn timeline(incident: &Membership) -> String {
+    let step = |(at, kind, _): &(Timestamp, AlertKind, AlertId)| {
+        format!("{} {}", at.minutes_text(), card(*kind).display_name)
+    };
+    incident.steps.iter().map(step).collect::<Vec<_>>().join("; ")
+}
+
 /// What the chain of findings looks like: time and what was found, oldest first.
 pub fn story(alert: &Alert) -> Vec<(String, String)> {
+    if let Some(incident) = &alert.marks.incident {
+        let what = |kind: AlertKind, id| {
+            if id == alert.id { "this".to_owned() } else { card(kind).display_name.clone() }
+        };
+        return incident
+            .steps
+            .iter()
+            .map(|(at, kind, id)| (moment(*at), what(*kind, *id)))
+            .collect();
+    }
     let companions = alert.finding.companions.iter();
     let mut steps: Vec<(Timestamp, String)> =
         companions.map(|(kind, at)| (*at, card(*kind).display_name.clone())).collect();

@@ -1,4 +1,5 @@
 //! `extendedProperties`: string to string, the order fixed, absent where the log has nothing.
+use super::rules::{Silence, exact_agents};
 use super::words::{clean, number};
 use super::{Alert, evidence, narrate};
 use crate::detect::{AlertKind, Evidence};
@@ -14,6 +15,7 @@ pub fn extended(alert: &Alert) -> Vec<(&'static str, String)> {
     caller(alert, &mut out);
     intel(alert, &mut out);
     sample(alert, &mut out);
+    marks(alert, &mut out);
     out.push(("Verdict", narrate::verdict(alert)));
     out.push(("Rarity", narrate::rarity(alert)));
     out.push(("Silent", narrate::silent_unless(alert)));
@@ -98,6 +100,7 @@ fn caller(alert: &Alert, out: &mut Vec<(&'static str, String)>) {
     push(out, "Authentication type", authentication.to_owned());
     push(out, "Key kind", key.to_owned());
     push(out, "User agent", names(&caller.user_agents));
+    push(out, "User agents", exact_agents(&caller.user_agents, NAMES_MAX).unwrap_or_default());
     push(out, "Connection mode", connection(caller.connection_bits).to_owned());
     push(out, "Databases", names(&caller.databases));
     push(out, "Containers", names(&caller.containers));
@@ -169,6 +172,24 @@ fn intel(alert: &Alert, out: &mut Vec<(&'static str, String)>) {
             "Intel confidence",
             listed.hit.confidence.map(|c| c.to_string()).unwrap_or_default(),
         );
+    }
+}
+
+/// What tells its story from others, the decisions that cover it and the incident that it belongs
+/// to.
+fn marks(alert: &Alert, out: &mut Vec<(&'static str, String)>) {
+    push(out, "Account key", clean(&alert.finding.account.key()));
+    push(out, "Story key", clean(&alert.finding.dedup));
+    for silence in [Silence::Suppressed, Silence::Expected] {
+        let by = alert.marks.silenced_by().filter(|(s, _)| *s == silence);
+        push(out, silence.property(), by.map(|(_, name)| name).collect::<Vec<_>>().join(", "));
+    }
+    if let Some(incident) = &alert.marks.incident {
+        out.push(("Incident", incident.id.to_string()));
+        out.push(("Incident severity", incident.severity.as_str().to_owned()));
+        let ids: Vec<String> = incident.steps.iter().map(|(_, _, id)| id.to_string()).collect();
+        out.push(("Incident alerts", ids.join(", ")));
+        out.push(("Incident timeline", narrate::timeline(incident)));
     }
 }
 

@@ -166,6 +166,9 @@ fn evidence(kind: AlertKind) -> Evidence {
         }),
         AlertKind::SqlFuzzing => Evidence::Burst(BurstEvidence {
             count: 214,
+            within: "10 minutes",
+            since: time("2026-11-14T02:00Z"),
+            addresses: Vec::new(),
             usual: [0.0, 1.0],
             texts: Some(180),
             error_places: 6,
@@ -262,6 +265,7 @@ pub(crate) fn alert_of(finding: Finding) -> Alert {
         grade,
         findings: 1,
         warm_up: false,
+        marks: Default::default(),
     }
 }
 

@@ -194,7 +194,7 @@ impl Cell {
         }
     }
 
-    /// Adds the text of one query; `known` says that the account knows it.
+    /// Adds the text of one query; `known` says that the account knew it before this cell's hour.
     pub fn add_query(
         &mut self,
         at: (Timestamp, Place),
@@ -215,7 +215,7 @@ impl Cell {
         if r.resource != Resource::Document || r.internal || !commands {
             return;
         }
-        if !(texts || asks && r.status == 400) {
+        if !(texts || asks && queries::is_malformed(r)) {
             return;
         }
         let hash = caller_hash(r);

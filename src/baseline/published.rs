@@ -3,6 +3,8 @@
 //! everyone sees the same one whatever the arrival order, sleep or thread.
 use std::sync::Arc;
 
+use crate::limits;
+
 /// Values by the midnight (days since the epoch) at which they were published.
 #[derive(Debug)]
 pub struct ByDay<T> {
@@ -37,9 +39,13 @@ impl<T> ByDay<T> {
         if self.days.last().is_some_and(|(d, _)| *d >= day) {
             return;
         }
-        Arc::make_mut(&mut self.days).push((day, value));
+        let days = Arc::make_mut(&mut self.days);
+        days.push((day, value));
+        let old = days.partition_point(|(d, _)| *d < day.saturating_sub(limits::PUBLISHED_DAYS));
+        // The last of the old ones is that of the first day that is kept.
+        days.drain(..old.saturating_sub(1));
     }
-    /// Everything published, oldest first.
+    /// Everything that is kept, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Arc<T>)> {
         self.days.iter().map(|(d, v)| (*d, v))
     }
@@ -48,6 +54,16 @@ impl<T> ByDay<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_old_goes() {
+        let mut by_day = ByDay::new(-1);
+        (0..1000).for_each(|day| by_day.publish(day, Arc::new(day)));
+        assert_eq!(by_day.iter().count() as i64, limits::PUBLISHED_DAYS + 2);
+        assert_eq!(by_day.iter().next().unwrap().0, 998 - limits::PUBLISHED_DAYS);
+        assert_eq!((**by_day.before(1000), **by_day.before(700)), (999, 699));
+        assert_eq!(**by_day.before(5), -1, "as if none had been published by then");
+    }
 
     #[test]
     fn a_day_sees_only_what_was_published_before_it() {

@@ -5,17 +5,25 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::time::Timestamp;
 
+mod decide;
 mod evidence;
+mod intel;
 mod query;
 mod rebuild;
 mod serve;
+mod sink;
 mod snapshot;
+mod token;
 
+pub use decide::*;
 pub use evidence::*;
+pub use intel::*;
 pub use query::*;
 pub use rebuild::*;
 pub use serve::*;
+pub use sink::*;
 pub use snapshot::*;
+pub use token::*;
 
 /// Threat detection for Azure Cosmos DB from the logs that Azure already emits.
 ///
@@ -99,6 +107,9 @@ pub enum Command {
     ///   cosmoguard evidence 7f3a91c2 raw-17 --data-dir guard --raw --source /archive/logs
     #[command(verbatim_doc_comment)]
     Evidence(Evidence),
+    /// Who may ask the service over HTTP.
+    #[command(subcommand)]
+    Token(Token),
     /// Report over a span (comes later).
     #[command(hide = true)]
     Report(Later),
@@ -108,15 +119,37 @@ pub enum Command {
     /// Compare two configurations on history (comes later).
     #[command(hide = true)]
     Backtest(Later),
-    /// One alert of each kind (comes later).
-    #[command(name = "sample-alerts", hide = true)]
-    SampleAlerts(Later),
-    /// Where alerts are sent (comes later).
-    #[command(hide = true)]
-    Sink(Later),
-    /// The audit log (comes later).
-    #[command(hide = true)]
-    Audit(Later),
+    /// One marked alert of every kind: as lines, or through every sink.
+    ///
+    ///   cosmoguard sample-alerts --format ocsf
+    ///   cosmoguard sample-alerts --send --config cosmoguard.toml
+    #[command(name = "sample-alerts", verbatim_doc_comment)]
+    SampleAlerts(SampleAlerts),
+    /// Where alerts are sent: list, try out, send again.
+    #[command(subcommand)]
+    Sink(Sink),
+    /// What people changed and decided by hand: show it, or check that it was not altered.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Rules that silence alerts: kept and counted, and nobody is notified.
+    #[command(subcommand)]
+    Suppress(Suppress),
+    /// What is announced: work by a principal, from a place, or a volume, on a ticket.
+    #[command(subcommand)]
+    Expect(Expect),
+    /// Networks that are ours for a time.
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Say what an alert was; take it back with --undo.
+    ///
+    /// benign-once dismisses this alert and changes nothing else. benign lets the account learn what
+    /// was held back of it, and what is like it is expected from now on. malicious keeps it out of
+    /// what the account learns. Alerts of places teach; of other kinds nothing is held back.
+    ///
+    ///   cosmoguard verdict 7f3a91c2 benign --reason "new office, CHG-12" --data-dir guard
+    ///   cosmoguard verdict 7f3a91c2 --undo --reason "wrong alert" --data-dir guard
+    #[command(verbatim_doc_comment)]
+    Verdict(Verdict),
     /// Judge the text of queries, without any account's history.
     ///
     /// Reads queries of Cosmos DB for NoSQL, one a line, and prints a JSON line for each:
@@ -255,6 +288,9 @@ pub struct ModelShow {
 pub struct ModelCoverage {
     /// Account name; all if absent.
     pub account: Option<String>,
+    /// Configuration file (TOML); its inventory says which accounts never logged.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where.
     #[command(flatten)]
     pub data: DataDir,
@@ -287,36 +323,6 @@ pub struct WhyNot {
     /// Where.
     #[command(flatten)]
     pub data: DataDir,
-}
-
-/// `intel`.
-#[derive(Debug, Subcommand)]
-pub enum Intel {
-    /// Databases and feeds: counts, ages, what was refused.
-    Status(IntelStatus),
-    /// Fetch feeds (comes later).
-    #[command(hide = true)]
-    Update(Later),
-    /// Add a feed (comes later).
-    #[command(hide = true)]
-    Add(Later),
-}
-
-/// `intel status`.
-#[derive(Debug, Args)]
-pub struct IntelStatus {
-    /// A list of Tor exits to look at.
-    #[arg(long, value_name = "FILE")]
-    pub tor_exits: Vec<PathBuf>,
-    /// A threat list to look at.
-    #[arg(long, value_name = "FILE")]
-    pub threat_ips: Vec<PathBuf>,
-    /// Configuration file (TOML).
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// JSON for programs.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `check-config`.

@@ -10,7 +10,7 @@ use crate::snapshot::Found;
 use crate::store::audit::{self, AuditError, Entry, Stage};
 use crate::store::layout::DataDir;
 use crate::store::schema::account;
-use crate::store::{StateStore, StoreError, keys};
+use crate::store::{StateStore, StoreError, decisions, keys};
 use crate::time::Timestamp;
 
 /// Notes what is about to be done; returns the number of the entry.
@@ -72,7 +72,10 @@ fn end(
     store: &dyn StateStore,
     now: Timestamp,
 ) -> Result<(), String> {
-    let took_effect = if begun.details.get("model_after_sha256").is_some() {
+    let decision = begun.details.get("decision").and_then(Value::as_u64);
+    let took_effect = if let Some(number) = decision {
+        Some(decisions::is_recorded(store, number).map_err(|e| e.to_string())?)
+    } else if begun.details.get("model_after_sha256").is_some() {
         model_is_there(begun, store).map_err(|e| e.to_string())?
     } else {
         Some(!matches!(found, Found::Remains(_)))

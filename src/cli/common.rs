@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use super::style::{Ui, say, visible};
 use super::{by_hand, recovery};
 use crate::alert::words;
-use crate::config::{self, Config, ConfigError, IntelConfig, Resolved};
+use crate::config::{self, Config, ConfigError, FeedConfig, IntelConfig, Resolved};
+use crate::intel::feeds::kept::{FeedFolder, FeedSource};
 use crate::intel::feeds::{self, FeedStatus};
 use crate::intel::view::{IntelView, ListKind};
 use crate::replay::snapshots::ScheduledSnapshots;
@@ -50,6 +51,35 @@ impl Lists {
 }
 
 impl Lists {
+    /// With the lists that the data directory at `dir` keeps: those added by hand, and those that
+    /// the configuration still names.
+    ///
+    /// # Errors
+    /// A feed of the configuration cannot be used.
+    pub fn and_kept(
+        mut self,
+        config: &IntelConfig,
+        dir: Option<&Path>,
+    ) -> Result<Lists, ConfigError> {
+        let sources: Vec<FeedSource> =
+            config.feeds.iter().map(FeedConfig::source).collect::<Result<_, _>>()?;
+        let Some(dir) = dir else { return Ok(self) };
+        let folder = FeedFolder::new(&DataDir::new(dir).intel());
+        for kept in folder.all() {
+            let named = sources.iter().any(|source| source.name == kept.name);
+            let path = folder.list(&kept.name);
+            if !(named || kept.by_hand) || !path.is_file() {
+                continue;
+            }
+            match kept.list_kind() {
+                Some(ListKind::TorExit) => self.tor_exits.push(path),
+                Some(ListKind::Threat) => self.threat_ips.push(path),
+                None => {}
+            }
+        }
+        Ok(self)
+    }
+
     /// Those that can be read once more: a pipe gave its list already, and opening it again would
     /// wait for ever.
     pub fn files(&self) -> Lists {

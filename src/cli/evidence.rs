@@ -79,7 +79,9 @@ fn pack(args: &Evidence, prefix: &str, to: &Path, dir: &Path) -> anyhow::Result<
     let resolved = common::configuration(args.config.as_deref())?;
     let clock = SystemClock::default();
     let now = clock.now();
-    let about = about::about(&resolved, &Lists::new(&resolved.config.intel, &[], &[]), now)?;
+    let intel = &resolved.config.intel;
+    let lists = Lists::new(intel, &[], &[]).and_kept(intel, Some(dir))?;
+    let about = about::about(&resolved, &lists, now)?;
     if let Some(source) = args.source.as_ref().filter(|source| !source.exists()) {
         bail!(
             "no file or folder `{}`; give --source the place where the logs lie now",

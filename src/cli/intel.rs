@@ -1,4 +1,6 @@
 //! `cosmoguard intel status`.
+use std::path::Path;
+
 use serde_json::json;
 
 use super::Exit;
@@ -7,22 +9,34 @@ use super::common::{self, Lists};
 use super::style::{out, visible};
 use super::table::{Align, Table};
 use crate::alert::words;
+use crate::config::{Config, FeedConfig};
 use crate::intel::feeds::FeedStatus;
+use crate::intel::feeds::kept::{FeedFolder, FeedSource, Kept};
 use crate::intel::view;
+use crate::store::layout::DataDir;
 use crate::time::{Clock, DAY_MS, HOUR_MS, SystemClock, Timestamp};
 
 /// Runs it.
 pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
     let config = common::configuration(args.config.as_deref())?.config;
-    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let data_dir = args
+        .data_dir
+        .clone()
+        .or_else(|| Some(config.store.data_dir.clone()).filter(|dir| !dir.as_os_str().is_empty()));
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips)
+        .and_kept(&config.intel, data_dir.as_deref())?;
     let (_, feeds) = common::intel_view(&config, &lists, &[])?;
     let base = view::base_manifest()?;
     let now = SystemClock::default().now();
+    let kept = kept(&config, data_dir.as_deref())?;
     if args.json {
+        let kept: Vec<_> =
+            kept.iter().map(|(source, kept)| kept_json(source, kept.as_ref(), now)).collect();
         let feeds: Vec<_> = feeds.iter().map(|f| feed_json(f, now)).collect();
         let databases: Vec<_> =
             config.intel.databases.iter().map(|d| d.display().to_string()).collect();
-        out(&json!({"base": base, "databases": databases, "feeds": feeds}).to_string());
+        out(&json!({"base": base, "databases": databases, "feeds": feeds, "kept": kept})
+            .to_string());
         return Ok(Exit::Done);
     }
     let ranges = words::count((base.ranges_v4 + base.ranges_v6) as f64);
@@ -35,6 +49,9 @@ pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
     }
     for database in &config.intel.databases {
         out(&format!("               {} answers first", database.display()));
+    }
+    for (source, kept) in &kept {
+        out(&kept_line(source, kept.as_ref(), now));
     }
     if feeds.is_empty() {
         out(
@@ -65,6 +82,46 @@ pub fn status(args: &IntelStatus) -> anyhow::Result<Exit> {
     }
     table.lines().iter().for_each(|line| out(line));
     Ok(Exit::Done)
+}
+
+/// Feeds of the configuration, each with what the data directory knows of it.
+fn kept(
+    config: &Config,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<Vec<(FeedSource, Option<Kept>)>> {
+    let folder = data_dir.map(|dir| FeedFolder::new(&DataDir::new(dir).intel()));
+    let sources = config.intel.feeds.iter().map(FeedConfig::source);
+    let known = |source: FeedSource| {
+        let kept = folder.as_ref().and_then(|folder| folder.kept(&source.name));
+        (source, kept)
+    };
+    Ok(sources.map(|source| source.map(known)).collect::<Result<_, _>>()?)
+}
+
+fn kept_line(source: &FeedSource, kept: Option<&Kept>, now: Timestamp) -> String {
+    let from = visible(&source.from.shown());
+    let (state, error) = match kept {
+        None => ("never fetched; `cosmoguard intel update`".to_owned(), None),
+        Some(kept) => {
+            let age = kept.fetched.map_or_else(|| "never".to_owned(), |at| age(now.since(at)));
+            let stale = if kept.is_stale(source, now) { ", OLD" } else { "" };
+            (format!("last good contact {age}{stale}"), kept.error.as_deref())
+        }
+    };
+    let error = error.map_or_else(String::new, |e| format!("\n               {}", visible(e)));
+    format!("fetched        {} from {from}: {state}{error}", source.name)
+}
+
+fn kept_json(source: &FeedSource, kept: Option<&Kept>, now: Timestamp) -> serde_json::Value {
+    json!({
+        "name": source.name,
+        "from": source.from.shown(),
+        "last_good_contact": kept.and_then(|k| k.fetched).map(|at| at.to_string()),
+        "changed": kept.and_then(|k| k.changed).map(|at| at.to_string()),
+        "sha256": kept.and_then(|k| k.sha256.clone()),
+        "is_stale": kept.is_none_or(|k| k.is_stale(source, now)),
+        "last_error": kept.and_then(|k| k.error.clone()),
+    })
 }
 
 fn age(ms: i64) -> String {

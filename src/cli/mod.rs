@@ -2,14 +2,16 @@
 //! done, 1 failed, 2 wrong use, 3 finished but some records were refused.
 mod about;
 pub mod args;
+mod audit_log;
 mod by_hand;
 mod check_config;
 mod common;
 mod confirm;
+mod decide;
 mod diff;
 mod evidence;
 mod explain;
-mod fleet;
+mod feeds;
 mod intel;
 mod learnt_with;
 mod model;
@@ -18,15 +20,20 @@ mod query;
 mod rebuild;
 mod recovery;
 mod replay;
+mod sample_alerts;
 mod scheduled;
 mod serve;
 mod shapes;
 mod signals;
 mod simulate;
+mod sink;
 mod snapshot;
 mod style;
 mod summary;
+mod suppress;
 mod table;
+mod token;
+mod verdict;
 mod why_not;
 
 use std::process::ExitCode;
@@ -84,6 +91,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&args, color),
         Command::WhyNot(args) => why_not::run(&args),
         Command::Intel(Intel::Status(args)) => intel::status(&args),
+        Command::Intel(Intel::Update(args)) => feeds::update(&args),
+        Command::Intel(Intel::Add(args)) => feeds::add(&args),
+        Command::Intel(Intel::Remove(args)) => feeds::remove(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Simulate(args) => simulate::run(&args, color),
         Command::Snapshot(command) => snapshot::run(&command, color),
@@ -92,12 +102,15 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Report(_) => Ok(later("report")),
         Command::Evaluate(_) => Ok(later("evaluate")),
         Command::Backtest(_) => Ok(later("backtest")),
-        Command::SampleAlerts(_) => Ok(later("sample-alerts")),
-        Command::Sink(_) => Ok(later("sink")),
-        Command::Audit(_) => Ok(later("audit")),
+        Command::SampleAlerts(args) => sample_alerts::run(&args),
+        Command::Sink(command) => sink::run(&command),
+        Command::Audit(command) => audit_log::run(&command),
+        Command::Suppress(command) => suppress::run(&command),
+        Command::Expect(command) => decide::expect(&command),
+        Command::Trust(command) => decide::trust(&command),
+        Command::Verdict(args) => verdict::run(&args),
         Command::Query(args) => query::run(&args),
-        Command::Intel(Intel::Update(_)) => Ok(later("intel update")),
-        Command::Intel(Intel::Add(_)) => Ok(later("intel add")),
+        Command::Token(command) => token::run(&command),
     }
 }
 

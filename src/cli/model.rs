@@ -1,14 +1,19 @@
 //! `cosmoguard model list|show|coverage`.
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use anyhow::anyhow;
 
 use super::args::{ModelCoverage, ModelList, ModelShow};
 use super::style::{out, visible};
 use super::table::{self, Align, Table};
-use super::{Exit, common, fleet, shapes};
+use super::{Exit, common, shapes};
 use crate::account::model::AccountModel;
 use crate::account::view::{self, Brief, Detail, Share};
+use crate::alert::sinks::inventory::{Entry, Inventory};
 use crate::alert::words;
 use crate::ids::AccountId;
+use crate::inquiry::fleet;
 use crate::store::schema::{account, run};
 use crate::store::{StateStore, keys};
 use crate::time::Timestamp;
@@ -205,15 +210,16 @@ fn lacking(missing: &[&str]) -> Vec<String> {
 
 /// `model coverage`.
 pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
-    let profile = common::configuration(None)?.config.profile;
+    let config = common::configuration(args.config.as_deref())?.config;
     let opened = common::existing_store(&args.data.data_dir)?;
     let store = opened.store.as_ref();
-    let fleet::Fleet { mut members, mut untaught, .. } = fleet::load(store, &profile)?;
+    let fleet::Fleet { mut members, mut untaught, .. } = fleet::load(store, &config.profile)?;
+    let silent = never_logged(&config.inventory.file, &members, args.account.as_deref())?;
     if let Some(name) = &args.account {
         let id = AccountId::parse(name);
         untaught.retain(|(account, _)| *account == id);
         // One that could never be sealed has no model.
-        if untaught.is_empty() {
+        if untaught.is_empty() && silent.is_empty() {
             load(store, name)?;
         }
         let wanted = id.to_string();
@@ -227,6 +233,10 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
         for (account, untaught) in &untaught {
             let line =
                 serde_json::json!({"account": account.to_string(), "not_learnt": untaught.lines()});
+            out(&line.to_string());
+        }
+        for entry in &silent {
+            let line = serde_json::json!({"account": entry.account, "subscription": entry.subscription, "never_logged": true});
             out(&line.to_string());
         }
         return Ok(Exit::Done);
@@ -254,7 +264,26 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
             blind.missing, blind.blind, blind.command
         ));
     }
+    for entry in &silent {
+        let account = visible(&entry.account);
+        out(&format!("\n{account} is in the inventory and never logged: nothing watches it"));
+    }
     Ok(Exit::Done)
+}
+
+/// Accounts of the inventory that no model was learnt of; of one account only, if it is named.
+fn never_logged(
+    file: &Path,
+    members: &[fleet::Member],
+    only: Option<&str>,
+) -> anyhow::Result<Vec<Entry>> {
+    let name = |account: &str| AccountId::parse(account).name().to_owned();
+    let known: BTreeSet<String> = members.iter().map(|m| name(&m.brief.account)).collect();
+    let only = only.map(name);
+    let inventory = Inventory::read(file)?;
+    let silent = inventory.never_logged(&known);
+    let wanted = silent.filter(|entry| only.as_ref().is_none_or(|only| *only == entry.account));
+    Ok(wanted.cloned().collect())
 }
 
 #[cfg(test)]

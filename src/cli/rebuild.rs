@@ -69,7 +69,8 @@ impl<'a> Work<'a> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let opened = common::existing_store(dir)?;
         if !logs.is_empty() {
-            let lists = Lists::new(&resolved.config.intel, &how.tor_exits, &how.threat_ips);
+            let lists = Lists::new(&resolved.config.intel, &how.tor_exits, &how.threat_ips)
+                .and_kept(&resolved.config.intel, Some(dir))?;
             learnt_with::check(opened.store.as_ref(), &resolved, &lists, clock.now())?;
         }
         let config = resolved.config;
@@ -87,7 +88,8 @@ impl<'a> Work<'a> {
     /// Builds the model from `base`; nothing is written.
     fn build(self, base: Base, leave_out: Option<Part>) -> anyhow::Result<Built<'a>> {
         let Work { account, name, dir, how, logs, config, opened, present, ui, clock } = self;
-        let lists = Lists::new(&config.intel, &how.tor_exits, &how.threat_ips);
+        let lists = Lists::new(&config.intel, &how.tor_exits, &how.threat_ips)
+            .and_kept(&config.intel, Some(dir))?;
         let (intel, _) = common::intel_view(&config, &lists, &[])?;
         let priors = present.priors().clone();
         let from = base.snapshot.clone();

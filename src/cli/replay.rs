@@ -40,18 +40,15 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     let ui = Ui::stderr(color);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let data_dir = data_dir(&args, &config);
-    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips)
+        .and_kept(&config.intel, data_dir.as_deref())?;
     let (records, extra) = records(&args, &config)?;
     let (intel, _) = common::intel_view(&config, &lists, &extra)?;
     let scheduler = scheduled::scheduler(&resolved, &lists, data_dir.as_deref(), &clock)?;
     let opened = common::open_store(data_dir.as_deref(), ui)?;
     if let Some(dir) = data_dir.as_deref() {
-        if args.demo && opened.store.get(&keys::positions())?.is_some() {
-            // Made records have no file to be recognised by: all would be taken as new, and late.
-            bail!(
-                "{} holds what was learnt before, and the demo cannot go on from it; give --data-dir an empty folder",
-                visible(&dir.display().to_string())
-            );
+        if let Records::Made(demo) = &records {
+            may_go_on(demo, opened.store.as_ref(), dir)?;
         }
         evidence::note_run(opened.store.as_ref(), &resolved, &lists, clock.now())?;
     }
@@ -97,6 +94,18 @@ pub fn run(args: Replay, color: ColorChoice) -> anyhow::Result<Exit> {
     }
     close(opened, args.quiet);
     ending(&report, interrupted, watcher.left_out, refused.total() > 0)
+}
+
+/// The demo goes on in what it began, and in nothing else: its records are older than most logs, and
+/// would all be late.
+fn may_go_on(demo: &demo::Demo, store: &dyn StateStore, dir: &Path) -> anyhow::Result<()> {
+    if store.get(&keys::positions())?.is_some() && !Sources::load(store)?.knows(&demo.key()) {
+        bail!(
+            "{} holds what was learnt of something else before, and the demo cannot go on from it; give --data-dir an empty folder",
+            visible(&dir.display().to_string())
+        );
+    }
+    Ok(())
 }
 
 /// How a run ends that came to its end.
@@ -160,7 +169,7 @@ fn records(args: &Replay, config: &Config) -> anyhow::Result<(Records, ExtraList
             ("demo-tor-exits", ListKind::TorExit, demo.tor_exits()),
             ("demo-threat-ips", ListKind::Threat, demo.threat_ips()),
         ];
-        return Ok((Records::Made(demo.producer()), lists));
+        return Ok((Records::Made(Box::new(demo)), lists));
     }
     let reader = source::open(&args.paths, &options)?;
     Ok((Records::Read(Box::new(reader)), Vec::new()))
@@ -168,14 +177,14 @@ fn records(args: &Replay, config: &Config) -> anyhow::Result<(Records, ExtraList
 
 /// Where records come from, before it is known what an earlier run applied.
 enum Records {
-    Made(Producer),
+    Made(Box<demo::Demo>),
     Read(Box<Reader>),
 }
 
 impl Records {
     fn producer(self, store: &dyn StateStore) -> Result<Producer, StoreError> {
         match self {
-            Records::Made(producer) => Ok(producer),
+            Records::Made(demo) => Ok(demo.producer()),
             Records::Read(mut reader) => {
                 reader.know_heads(Sources::load(store)?.known_heads());
                 Ok(pipeline::from_paths(*reader))

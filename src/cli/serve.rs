@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use self::beside::{Beside, FeedKeeper};
 use self::screen::{Screen, Watcher};
 use super::args::{ColorChoice, Serve};
 use super::common::{self, Lists, Opened};
@@ -29,6 +30,7 @@ use crate::store::{StateStore, keys};
 use crate::telemetry::ConfigReloaded;
 use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
 
+mod beside;
 mod screen;
 
 /// Milliseconds of the wall clock in which the demo lives an hour.
@@ -36,6 +38,9 @@ const DEMO_HOUR_MS: u64 = 1_000;
 /// How long the last verdicts and the last checkpoint may take beyond the time to drain,
 /// milliseconds; then the process ends without them.
 const LAST_WORDS_MS: u64 = 30_000;
+
+/// Milliseconds between two times that the sinks are told how the service stands.
+const TELL_EVERY_MS: u64 = 10_000;
 
 /// Runs it.
 pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
@@ -46,7 +51,9 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
     let ui = Ui::stderr(color);
     let place = Place::of(args, config)?;
     let watched = watched(args, config)?;
-    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips);
+    let listen = beside::address(args, config)?;
+    let lists = Lists::new(&config.intel, &args.tor_exits, &args.threat_ips)
+        .and_kept(&config.intel, Some(&place.dir))?;
     let demo = args.demo.then(|| Demo::endless(config.replay.batch_records));
     let extra = demo.as_ref().map(demo_lists).unwrap_or_default();
     let (intel, _) = common::intel_view(config, &lists, &extra)?;
@@ -65,6 +72,7 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
         None => watch(config, &place.dir, watched, clock.now())?,
     };
     screen.started(&traffic, &place.dir, opened.store.as_ref())?;
+    let beside = Beside::prepare(args, config, &place.dir, &opened.store, &clock)?;
     let board = Arc::new(Board::default());
     note_recovery(&opened, &board);
     let setup = Setup {
@@ -73,7 +81,7 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
         state: Some(DataDir::new(&place.dir).state()),
         warm_up: history(args, config, opened.store.as_ref())?,
         observer: Box::new(watcher(&screen, &place.dir, &board, &clock)),
-        listeners: vec![Box::new(screen.clone())],
+        listeners: beside.listeners(&screen),
         options: options(args, config, &resolved, &lists, &place, &clock)?,
         drain_ms: config.serve.drain_seconds.saturating_mul(1000),
         look_ms: session::LOOK_MS,
@@ -82,9 +90,24 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
         clock: Arc::clone(&clock),
         board,
     };
+    let feeds = FeedKeeper::start(config, &place.dir, Arc::clone(&clock))?;
     let running = session::start(setup);
-    let service = Service { args, asked, clock, screen: screen.clone(), running };
-    service.attend(config.serve.drain_seconds)?;
+    let answering = beside.answer(listen, args, &resolved, &running, &place.dir, &clock);
+    let answering = match answering {
+        Ok(answering) => answering,
+        Err(cause) => {
+            running.stop.stop();
+            running.join()?;
+            return Err(cause);
+        }
+    };
+    screen.note(&format!("listens      http{}", answering.shown()));
+    let dir = place.dir.clone();
+    let service =
+        Service { args, dir, asked, clock, screen: screen.clone(), running, feeds, next_tell: 0 };
+    let ended = service.attend(config.serve.drain_seconds, &answering);
+    answering.end();
+    ended?;
     screen.ended();
     match opened.close() {
         Ok(Some(compacted)) if !args.quiet => say(&summary::compacted(&compacted)),
@@ -250,20 +273,29 @@ fn note_recovery(opened: &Opened, board: &Board) {
 /// The running service, and whoever asks things of the process.
 struct Service<'a> {
     args: &'a Serve,
+    dir: PathBuf,
     asked: Asked,
     clock: Arc<dyn Clock>,
     screen: Screen,
     running: Running,
+    feeds: FeedKeeper,
+    /// When the sinks are told next how the service stands, milliseconds of the monotonic clock.
+    next_tell: u64,
 }
 
 impl Service<'_> {
     /// Attends to signals until the service has ended.
-    fn attend(self, drain_seconds: u64) -> anyhow::Result<()> {
+    fn attend(mut self, drain_seconds: u64, beside: &beside::Answering) -> anyhow::Result<()> {
         let mut deadline = None;
         while !self.running.is_over() {
             signals::nap();
-            if self.asked.take_reload() {
+            if self.asked.take_reload() || self.feeds.take_change() {
                 self.reload();
+            }
+            let now = self.clock.monotonic_ms();
+            if now >= self.next_tell {
+                beside.tell(&self.running.board.read());
+                self.next_tell = now.saturating_add(TELL_EVERY_MS);
             }
             if self.asked.stop() && deadline.is_none() {
                 self.running.stop.stop();
@@ -294,7 +326,8 @@ impl Service<'_> {
     fn read_again(&self) -> anyhow::Result<()> {
         let resolved = common::configuration(self.args.config.as_deref())?;
         let config = &resolved.config;
-        let lists = Lists::new(&config.intel, &self.args.tor_exits, &self.args.threat_ips);
+        let lists = Lists::new(&config.intel, &self.args.tor_exits, &self.args.threat_ips)
+            .and_kept(&config.intel, Some(&self.dir))?;
         let demo = self.args.demo.then(|| Demo::endless(config.replay.batch_records));
         let extra = demo.as_ref().map(demo_lists).unwrap_or_default();
         let (intel, _) = common::intel_view(config, &lists, &extra)?;

@@ -44,7 +44,8 @@ fn create(args: &SnapshotCreate, color: ColorChoice) -> anyhow::Result<Exit> {
     }
     let resolved = common::configuration(args.config.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let lists = Lists::new(&resolved.config.intel, &[], &[]);
+    let intel = &resolved.config.intel;
+    let lists = Lists::new(intel, &[], &[]).and_kept(intel, Some(&args.place.data_dir))?;
     let about = about::about(&resolved, &lists, clock.now())?;
     let opened = common::existing_store(&args.place.data_dir)?;
     let mut counter = Counter::start(Ui::stderr(color), "accounts written", Arc::clone(&clock));

@@ -1,12 +1,12 @@
 //! The summary at the end of a run.
 use std::path::Path;
 
-use super::fleet::{self, Fleet};
 use super::progress::rate;
 use super::style::{Role, Ui, say, visible};
 use crate::alert::formats::Format;
 use crate::alert::words;
 use crate::detect::Severity;
+use crate::inquiry::fleet::{self, Fleet};
 use crate::profile::{Profile, SeverityMode};
 use crate::replay::session::Report;
 use crate::replay::summary::Counts;

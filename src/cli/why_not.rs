@@ -1,6 +1,4 @@
 //! `cosmoguard why-not`.
-use serde_json::json;
-
 use super::args::WhyNot;
 use super::style::{out, visible};
 use super::table::{Align, Table};
@@ -8,26 +6,11 @@ use super::{Exit, common, model, shapes};
 use crate::account::message::{HourRecord, SurpriseLane, surprise_of};
 use crate::account::verdict::{Fate, Nearest, count_of};
 use crate::alert::words;
-use crate::baseline::tempo::HourStatus;
-use crate::detect::{AlertKind, Severity};
 use crate::event::Sign;
+use crate::inquiry::hour::{self, Asked, kind, needed, raised, status};
 use crate::profile::Profile;
-use crate::severity;
-use crate::store::{StateStore, display_ring, keys, untaught};
+use crate::store::{display_ring, untaught};
 use crate::time::Timestamp;
-
-/// The alert kind that a lane speaks for.
-fn kind(lane: SurpriseLane) -> AlertKind {
-    match lane {
-        SurpriseLane::Tor => AlertKind::TorAnomaly,
-        SurpriseLane::Listed => AlertKind::SuspiciousIp,
-        SurpriseLane::Place => AlertKind::GeoAnomaly,
-        SurpriseLane::KeyPrincipal => AlertKind::SuspiciousPrincipal,
-        SurpriseLane::Query => AlertKind::SqlInjection,
-        SurpriseLane::Fuzzing => AlertKind::SqlFuzzing,
-        _ => AlertKind::DataExfiltration,
-    }
-}
 
 /// Runs it.
 pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
@@ -36,34 +19,12 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
     let store = opened.store.as_ref();
     let model = model::load(store, &args.account)?;
     let hour = args.at.hour();
-    let record = read_hour(store, &model, hour)?;
+    let record = hour::read(store, model.id(), hour)?;
     let untaught = untaught::load(store, model.id())?;
     let blind = model.blindness();
-    let state = model.trust(&profile);
     if args.data.json {
-        let lanes: Vec<_> = record
-            .iter()
-            .flat_map(|r| SurpriseLane::ALL.map(|lane| lane_json(lane, r, &profile)))
-            .collect();
-        out(&json!({
-            "account": model.id().to_string(),
-            "hour": Timestamp::of_hour(hour).to_string(),
-            "state": state.as_str(),
-            "status": record.map(|r| status(&r)),
-            "queries": record.map(|r| json!({
-                "text_logged": r.queries.texts,
-                "new": count_of(r.queries.new),
-                "malformed": count_of(r.queries.malformed),
-                "signs": Sign::of_bits(r.queries.signs).map(Sign::as_str).collect::<Vec<_>>(),
-            })),
-            "observed_bytes": record.map(|r| r.observed),
-            "ordinary_above_p": display_ring::ODD_FROM_P,
-            "low_from_bytes": record.map(|r| r.low_from).filter(|l| l.is_finite()),
-            "tests": lanes,
-            "not_learnt": untaught.lines(),
-            "blind": blind,
-        })
-        .to_string());
+        let asked = Asked { hour, record, untaught: &untaught };
+        out(&hour::answer(&model, &profile, &asked).to_string());
         return Ok(Exit::Done);
     }
     let span = format!(
@@ -71,7 +32,11 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
         Timestamp::of_hour(hour).minutes_text(),
         &Timestamp::of_hour(hour + 1).minutes_text()[11..]
     );
-    out(&format!("{}, {span}, baseline {}", visible(model.id().name()), state.as_str()));
+    out(&format!(
+        "{}, {span}, baseline {}",
+        visible(model.id().name()),
+        model.trust(&profile).as_str()
+    ));
     match record {
         None => out(&format!(
             "  nothing is kept of this hour: it lies outside the last {} days, before the first record, or after the last closed hour ({})",
@@ -89,24 +54,6 @@ pub fn run(args: &WhyNot) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn read_hour(
-    store: &dyn StateStore,
-    model: &crate::account::model::AccountModel,
-    hour: i64,
-) -> anyhow::Result<Option<HourRecord>> {
-    let day = hour.div_euclid(24);
-    let bytes = store.get(&keys::ring(model.id(), day))?.unwrap_or_default();
-    Ok(display_ring::read(day, &bytes).into_iter().find(|r| r.hour == hour))
-}
-
-fn status(r: &HourRecord) -> &'static str {
-    match r.status {
-        HourStatus::Logged => "logged",
-        HourStatus::Silent => "silent",
-        HourStatus::Gap => "no logs",
-    }
-}
-
 fn print(r: &HourRecord, profile: &Profile) {
     let low = if r.low_from.is_finite() {
         format!(", Low from {}", words::bytes(r.low_from))
@@ -122,12 +69,12 @@ fn print(r: &HourRecord, profile: &Profile) {
     let mut table = Table::new(&[
         ("test", Align::Left),
         ("this hour", Align::Left),
-        ("Low needs", Align::Left),
+        ("an alert needs", Align::Left),
         ("lacked", Align::Left),
     ]);
     let mut closest: Option<(f64, &str)> = None;
     for lane in SurpriseLane::ALL {
-        let needed = severity::limits_per_day(kind(lane), &profile.severity)[0];
+        let needed = needed(lane, profile);
         let [seen, lacked] = said(lane, r, needed);
         if let Some(ratio) = distance(lane, r, needed)
             && closest.is_none_or(|(nearest, _)| ratio < nearest)
@@ -172,9 +119,8 @@ fn said(lane: SurpriseLane, r: &HourRecord, needed: f64) -> [String; 2] {
         }
         (Fate::None, None) => "-".to_owned(),
         (Fate::None, Some(p)) if p >= 1.0 => "everything".to_owned(),
-        (Fate::None, Some(p)) if p > needed => format!("{} rarer", factor(p / needed)),
-        // Rare, and yet no finding: the detector asks for more than a small p.
-        (Fate::None, Some(_)) => format!("rare, but not what tells: {}", more_than_rare(lane)),
+        // Of what is no finding only p is known, and the limit is one of p·r: they do not compare.
+        (Fate::None, Some(_)) => format!("what tells: {}", more_than_rare(lane)),
     };
     [seen, lacked]
 }
@@ -182,28 +128,20 @@ fn said(lane: SurpriseLane, r: &HourRecord, needed: f64) -> [String; 2] {
 /// What a detector asks for besides a small p.
 fn more_than_rare(lane: SurpriseLane) -> &'static str {
     match lane {
-        SurpriseLane::Query => "it did not parse or was refused",
+        SurpriseLane::Query => "no sign of an injection",
+        SurpriseLane::Fuzzing => "the requests do not differ as probes do",
         SurpriseLane::Place => "own callers or too little",
         SurpriseLane::KeyPrincipal => "too little differs",
         _ => "too little volume",
     }
 }
 
-/// p·r of the nearest finding, else p, divided by what Low needs; `None` where nothing was odd.
+/// p·r of the nearest finding divided by what an alert needs; `None` without a finding: a p alone
+/// does not compare with it.
 fn distance(lane: SurpriseLane, r: &HourRecord, needed: f64) -> Option<f64> {
     let nearest = r.nearest[lane as usize];
-    let code = match nearest.fate {
-        Fate::None => r.surprise[lane as usize],
-        _ => nearest.per_day,
-    };
-    surprise_of(code).filter(|p| *p < 1.0).map(|p| p / needed)
-}
-
-fn raised(lane: SurpriseLane, r: &HourRecord) -> Option<Severity> {
-    match r.nearest[lane as usize].fate {
-        Fate::Raised(severity) => Some(severity),
-        _ => None,
-    }
+    let found = (nearest.fate != Fate::None).then_some(nearest.per_day);
+    surprise_of(found?).map(|per_day| per_day / needed)
 }
 
 /// The severity that a finding earned and the bound that kept it silent, in a sentence.
@@ -230,7 +168,7 @@ fn untested(r: &HourRecord, profile: &Profile) -> Option<String> {
         SurpriseLane::Listed => Some("listed address: none of a list in force got in".to_owned()),
         SurpriseLane::KeyPrincipal => Some("key listing: nobody read keys".to_owned()),
         SurpriseLane::Fuzzing => Some(format!(
-            "malformed queries: no caller had {} refused in ten minutes, or they did not differ as probes do",
+            "malformed queries: no {} were refused in ten minutes, the hour or 24 hours, or they did not differ as probes do",
             profile.queries.burst.least
         )),
         _ => None,
@@ -259,23 +197,4 @@ fn queries(r: &HourRecord) -> Option<String> {
 
 fn factor(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.1} ×") } else { format!("{ratio:.0} ×") }
-}
-
-fn lane_json(lane: SurpriseLane, r: &HourRecord, profile: &Profile) -> serde_json::Value {
-    let p = surprise_of(r.surprise[lane as usize]);
-    let nearest = r.nearest[lane as usize];
-    json!({
-        "test": lane.as_str(),
-        "kind": kind(lane).alert_type(),
-        "tested": p.is_some(),
-        // Of an ordinary test no more is known than that.
-        "p": p.filter(|p| *p < 1.0),
-        "p_times_r": (nearest.fate != Fate::None).then(|| surprise_of(nearest.per_day)),
-        "raised": raised(lane, r).map(Severity::as_str),
-        "held_back": match nearest.fate {
-            Fate::Silent(earned, hold) => json!({"earned": earned.as_str(), "why": hold.as_str()}),
-            _ => serde_json::Value::Null,
-        },
-        "low_needs_p_times_r": severity::limits_per_day(kind(lane), &profile.severity)[0],
-    })
 }

@@ -1,7 +1,10 @@
 //! What a value may be, beyond its type. A detector must not fall silent over a slip of the pen.
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::dotted;
+use crate::alert::sinks::settings::{self, Routes, Rule, SinkSettings};
 
 /// Most threads: far more than any machine gains from.
 const THREADS_MAX: i64 = 256;
@@ -13,6 +16,11 @@ const EVERY_HOURS_MAX: i64 = 366 * 24;
 const KEEP_MAX: i64 = 1100;
 /// Most records of a chunk: an account's messages must stay small.
 const BATCH_MAX: i64 = 1 << 20;
+
+/// Longest wait for more of a story, seconds: an alert that waits longer is news no more.
+const GROUP_WAIT_MAX: i64 = 3600;
+/// Most alerts of one message.
+const GROUP_MAX: i64 = 100;
 
 /// Words that a text may be.
 const WORDS: &[(&str, &[&str])] = &[
@@ -41,6 +49,11 @@ const WHOLE: &[(&str, i64, i64)] = &[
     ("snapshots.keep_daily", 0, KEEP_MAX),
     ("snapshots.keep_weekly", 0, KEEP_MAX),
     ("profile.time.lateness_minutes", 0, LATENESS_MAX),
+    ("server.workers", 1, 64),
+    ("server.connections", 8, 25_000),
+    ("routes.digest_hour", 0, 23),
+    ("routes.group_wait_seconds", 0, GROUP_WAIT_MAX),
+    ("routes.group_max", 1, GROUP_MAX),
 ];
 
 /// Endings of numbers that divide or scale: more than 0.
@@ -66,6 +79,8 @@ const POSITIVE: &[&str] = &[
     "budget.high",
     "budget.medium",
     "budget.low",
+    "server.requests_per_second",
+    "server.burst",
 ];
 
 /// Endings of shares and probabilities: at most 1.
@@ -90,6 +105,7 @@ pub fn first_wrong(settings: &Table) -> Option<(String, String)> {
     let mut wrong = Vec::new();
     walk(settings, &mut Vec::new(), &mut wrong);
     relations(settings, &mut wrong);
+    sinks(settings, &mut wrong);
     wrong.into_iter().next()
 }
 
@@ -160,6 +176,31 @@ fn array(items: &[Value], ends: &dyn Fn(&[&str]) -> bool, key: &str) -> Option<S
     }
     let weights = key.ends_with("weights") && numbers.iter().sum::<f64>() <= 0.0;
     weights.then(|| "one weight at least must be more than 0".to_owned())
+}
+
+/// Lists of sections are no single values: each of them is read whole.
+fn sinks(settings: &Table, wrong: &mut Vec<(String, String)>) {
+    let rules = settings.get("routes").and_then(|routes| routes.get("rules"));
+    let read = sections("sinks", settings.get("sinks"))
+        .and_then(|sinks| Ok((sinks, sections("routes.rules", rules)?)));
+    let (sinks, rules): (Vec<SinkSettings>, Vec<Rule>) = match read {
+        Ok(read) => read,
+        Err(unusable) => return wrong.push(unusable),
+    };
+    let routes = Routes { rules, ..Routes::default() };
+    if let Err(why) = settings::check(&sinks, &routes) {
+        let key = if why.starts_with("rule") { "routes.rules" } else { "sinks" };
+        wrong.push((key.to_owned(), format!("cannot be used: {why}")));
+    }
+}
+
+fn sections<T: DeserializeOwned>(
+    key: &str,
+    value: Option<&Value>,
+) -> Result<Vec<T>, (String, String)> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let told = |e: toml::de::Error| (key.to_owned(), format!("cannot be used: {}", e.message()));
+    Vec::<T>::deserialize(value.clone()).map_err(told)
 }
 
 /// What must hold between values.

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::alert::sinks::settings::{InventorySettings, Routes, SinkSettings};
+use crate::intel::feeds::kept::{FeedSource, From, is_name, kind_of};
 use crate::profile::{self, Profile};
 
+pub mod about;
 mod check;
 mod place;
 
@@ -31,8 +34,16 @@ pub struct Config {
     pub snapshots: SnapshotsConfig,
     /// How alerts leave.
     pub alerts: AlertsConfig,
+    /// Where alerts are sent.
+    pub sinks: Vec<SinkSettings>,
+    /// Who gets what.
+    pub routes: Routes,
+    /// Which accounts there are.
+    pub inventory: InventorySettings,
     /// What is known of addresses.
     pub intel: IntelConfig,
+    /// The HTTP API.
+    pub server: ServerConfig,
     /// The detectors' settings.
     pub profile: Profile,
 }
@@ -119,6 +130,104 @@ pub struct IntelConfig {
     pub tor_exits: Vec<PathBuf>,
     /// Threat lists.
     pub threat_ips: Vec<PathBuf>,
+    /// Lists that are fetched and kept in the data directory.
+    pub feeds: Vec<FeedConfig>,
+}
+
+/// `[[intel.feeds]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedConfig {
+    /// Name, by which alerts call it.
+    pub name: String,
+    /// `tor-exit` or `threat`.
+    pub kind: String,
+    /// A URL or a file.
+    pub from: String,
+    /// SHA-256, or a URL or file that holds it; empty for none.
+    #[serde(default)]
+    pub checksum: String,
+    /// Hours between two fetches.
+    #[serde(default = "six_hours")]
+    pub every_hours: u32,
+    /// Hours without good contact beyond which it is told to be old.
+    #[serde(default = "three_days")]
+    pub stale_after_hours: u32,
+}
+
+fn six_hours() -> u32 {
+    6
+}
+
+fn three_days() -> u32 {
+    72
+}
+
+impl FeedConfig {
+    /// As the keeper of feeds takes it.
+    ///
+    /// # Errors
+    /// The name or the kind cannot be used.
+    pub fn source(&self) -> Result<FeedSource, ConfigError> {
+        let wrong = |key: &str, why: &str| {
+            ConfigError(format!("intel.feeds: `{key}` of the feed `{}` {why}", self.name))
+        };
+        if !is_name(&self.name) {
+            return Err(wrong(
+                "name",
+                "must be lower-case letters, digits and hyphens, at most 64",
+            ));
+        }
+        let Some(kind) = kind_of(&self.kind) else {
+            return Err(wrong("kind", "must be one of tor-exit, threat"));
+        };
+        if self.every_hours == 0 {
+            return Err(wrong("every_hours", "must be 1 or more"));
+        }
+        if self.from.starts_with("http://") && self.checksum.is_empty() {
+            let why =
+                "is plain HTTP, which anybody on the way can change; use https, or give a checksum";
+            return Err(wrong("from", why));
+        }
+        Ok(FeedSource {
+            name: self.name.clone(),
+            kind,
+            from: From::parse(&self.from),
+            checksum: Some(self.checksum.clone()).filter(|c| !c.is_empty()),
+            every_hours: self.every_hours,
+            stale_after_hours: self.stale_after_hours,
+        })
+    }
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Ask for a token even on this machine alone.
+    pub require_token: bool,
+    /// Threads that answer.
+    pub workers: usize,
+    /// Connections at a time, each thread.
+    pub connections: usize,
+    /// Requests a second of one client.
+    pub requests_per_second: f64,
+    /// Requests of one client at once.
+    pub burst: f64,
+    /// Certificates.
+    pub tls: TlsConfig,
+}
+
+/// `[server.tls]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Certificate chain, PEM; empty for no TLS.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Clients show a certificate of this authority, PEM; empty: they need none.
+    pub client_ca: PathBuf,
 }
 
 /// Where a value came from.
@@ -463,7 +572,7 @@ mod tests {
         for (key, value, _) in &resolved.values {
             let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
             let header = format!("[{section}]\n");
-            if !text.contains(&header) {
+            if !section.is_empty() && !text.contains(&header) {
                 text.push_str(&header);
             }
             text.push_str(&format!("{name} = {value}\n"));

@@ -4,19 +4,37 @@
 //! an order or a page changes nothing of what is asked, and one more value of the same property
 //! under `OR` is what a filter grows by. All else that is put in at a literal's place widens it,
 //! asks another thing, or takes away what followed.
+use super::signs::Seen;
 use super::template::Insertion;
-use super::token::TokenKind;
+use super::token::{Span, TokenKind};
 use crate::event::Sign;
 
+/// The signs that show in what was put in at `put`. Where what is compared with the literal itself
+/// matches everything, that is a search left blank, which looks for nothing wherever it looks.
+pub fn within(seen: &[Seen], put: Span) -> impl Iterator<Item = &Seen> {
+    let inside = move |span: &Span| span.start < put.end && put.start < span.end;
+    let blank = seen.iter().any(|(sign, span)| {
+        *sign == Sign::MatchesEverything && inside(span) && span.start < put.start
+    });
+    seen.iter()
+        .filter(move |(sign, span)| inside(span) && !(blank && *sign == Sign::MatchesEverything))
+}
+
 /// Whether what was put in changes what is asked, told from the tokens of the query and from the signs
-/// that show within it.
+/// that show [`within`] it.
 pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
-    let telling = |sign: &Sign| !matches!(sign, Sign::Unbalanced | Sign::MatchesEverything);
+    let Some(inserted) = tokens.get(put.tokens.clone()) else { return false };
+    let has = |kind: TokenKind| inserted.contains(&(kind as u16));
+    // What matches everything narrows nothing under AND, and is all that is asked under OR.
+    let alternative = has(TokenKind::Or) && !has(TokenKind::And);
+    let telling = |sign: &Sign| match sign {
+        Sign::Unbalanced => false,
+        Sign::MatchesEverything => alternative,
+        _ => true,
+    };
     if put.lost > 0 || within.iter().any(telling) {
         return true;
     }
-    let Some(inserted) = tokens.get(put.tokens.clone()) else { return false };
-    let has = |kind: TokenKind| inserted.contains(&(kind as u16));
     // A subquery that asks another source than the row shows as a sign within.
     if has(TokenKind::Udf) || has(TokenKind::Question) {
         return true;

@@ -30,7 +30,7 @@ mod token;
 mod tree;
 
 pub use error::{Expected, Reason, SqlError};
-pub use insertion::changes_logic;
+pub use insertion::{changes_logic, within};
 pub use kind::{Binary, Direction, Kind, Quantifier, Selection, Unary};
 pub use print::print;
 pub use read::{Inspection, Reader};

@@ -39,6 +39,8 @@ pub struct Inspection {
     pub sequence: Sequence,
     /// Comments.
     pub comments: Vec<Span>,
+    /// It is written in several lines.
+    pub lines: bool,
 }
 
 impl Reader {
@@ -58,6 +60,7 @@ impl Reader {
                     seen: signs::of_query(&query, added),
                     sequence: Sequence::of_query(&query, &mut self.scratch),
                     comments: query.comments().to_vec(),
+                    lines: text.trim_ascii().contains(&b'\n'),
                 }
             }
             Err(error) => {
@@ -76,6 +79,7 @@ impl Reader {
                     ),
                     sequence: Sequence::of_refused(text, &self.workspace),
                     comments: self.workspace.comments().to_vec(),
+                    lines: text.trim_ascii().contains(&b'\n'),
                 }
             }
         }
@@ -160,15 +164,19 @@ impl Inspection {
             }
         }
         let cut = out.iter().any(|(sign, _)| *sign == Sign::CommentCutsOff);
-        if let Some(comment) = self.comments.last().filter(|_| known.comments.is_empty() && !cut) {
+        // A note in a text of several lines is judged by what it says.
+        let new = known.comments.is_empty() && !self.lines && !cut;
+        if let Some(comment) = self.comments.last().filter(|_| new) {
             out.push((Sign::CommentCutsOff, *comment));
+        }
+        if let Some(asked) = self.widened(known) {
+            out.push((Sign::WiderProjection, asked));
         }
         let Some(put) = template::lineage(&known.sequence.tokens, &self.sequence) else {
             return out;
         };
-        let inside = |span: &Span| span.start < put.span.end && put.span.start < span.end;
-        let within: Vec<Sign> =
-            out.iter().filter(|(_, span)| inside(span)).map(|(sign, _)| *sign).collect();
+        let new = insertion::within(&self.seen, put.span).filter(|seen| out.contains(seen));
+        let within: Vec<Sign> = new.map(|(sign, _)| *sign).collect();
         // An apostrophe puts something in as well, and breaks the query: a text that is no query
         // needs more than that.
         let telling = self.error.is_none() || within.iter().any(|s| *s != Sign::Unbalanced);
@@ -182,6 +190,16 @@ impl Inspection {
             }
         }
         out
+    }
+
+    /// Where it asks for whole rows that `known` asks for some properties of. Who has no literals takes
+    /// no input into the text.
+    fn widened(&self, known: &Inspection) -> Option<Span> {
+        if self.literals == 0 || self.error.is_some() || !self.sequence.whole {
+            return None;
+        }
+        let asked = template::widened(&known.sequence.tokens, &self.sequence.tokens)?;
+        self.sequence.spans.get(asked)?.iter().copied().reduce(Span::to)
     }
 }
 

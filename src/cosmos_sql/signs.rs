@@ -8,6 +8,7 @@ use crate::event::Sign;
 
 mod alternatives;
 mod dialect;
+mod optional;
 mod overlap;
 mod secrets;
 mod stray;
@@ -17,6 +18,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use tokens::CommentPlace;
 pub(super) use tokens::of_refused;
 
 /// A sign and where it shows.
@@ -31,7 +33,18 @@ pub(super) fn of_query(query: &Query<'_>, added: [Option<Span>; 2]) -> Vec<Seen>
     let mut walk = Walk { query, folder: Folder { query }, added, out: Vec::new() };
     walk.query(query.root());
     walk.comments();
-    walk.out
+    told_once(walk.out)
+}
+
+/// Of what one place shows of constants, the strongest: each of these is a comparison of constants.
+fn told_once(seen: Vec<Seen>) -> Vec<Seen> {
+    let stronger = |sign| match sign {
+        Sign::ConstantComparison => &[Sign::AlwaysTrueUnderOr, Sign::StrayConstant][..],
+        Sign::StrayConstant => &[Sign::AlwaysTrueUnderOr],
+        _ => &[],
+    };
+    let said = |(sign, span): &Seen| stronger(*sign).iter().any(|s| seen.contains(&(*s, *span)));
+    seen.iter().filter(|one| !said(one)).copied().collect()
 }
 
 struct Walk<'w, 'q> {
@@ -97,7 +110,8 @@ impl Walk<'_, '_> {
         if self.added.contains(&Some(self.query.node(node).span)) {
             return;
         }
-        if place == Place::Filter && self.folder.truth(node) == Truth::Always {
+        let always = place == Place::Filter && self.folder.truth(node) == Truth::Always;
+        if always && !self.is_left_open(node, place) {
             self.note(Sign::AlwaysTrueFilter, node);
         }
         match self.query.kind(node) {
@@ -125,6 +139,11 @@ impl Walk<'_, '_> {
     fn predicate(&mut self, node: NodeId, beside: &[NodeId]) {
         let kind = self.query.kind(node);
         let constant = self.folder.constant(node).is_some();
+        // The test of an optional filter whose value is one.
+        let never = constant && self.folder.truth(node) == Truth::Never;
+        if never && self.is_test(node, beside) {
+            return self.inside(node);
+        }
         // A builder of filters begins with `true`; anything else that needs no row was put there.
         if constant && kind != Kind::True && !self.is_optional(node, beside) {
             self.note(Sign::ConstantComparison, node);
@@ -172,8 +191,12 @@ impl Walk<'_, '_> {
             let last = after.trim_ascii().is_empty();
             let before = text.get(..comment.start as usize).unwrap_or_default();
             let line = before.rsplit(|b| *b == b'\n').next().unwrap_or_default();
-            let behind_code = !line.trim_ascii().is_empty();
-            if tokens::cuts_off(comment.of(text), last, behind_code) {
+            let place = CommentPlace {
+                last,
+                behind_code: !line.trim_ascii().is_empty(),
+                lines: text.trim_ascii().contains(&b'\n'),
+            };
+            if tokens::cuts_off(comment.of(text), place) {
                 return self.note_span(Sign::CommentCutsOff, *comment);
             }
         }

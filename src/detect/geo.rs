@@ -46,7 +46,7 @@ fn finding(o: &PlaceObservation, cx: &GeoContext) -> Finding {
         account: cx.account.clone(),
         resource_id: cx.resource_id.cloned(),
         accounts: vec![(cx.account.clone(), cx.resource_id.cloned())],
-        dedup: dedup(&o.category),
+        dedup: story(&o.category),
         start: o.row.first.0,
         end: o.row.last.0.min(decided),
         decided,
@@ -76,7 +76,7 @@ fn finding(o: &PlaceObservation, cx: &GeoContext) -> Finding {
 }
 
 /// The place alone, so that early and final verdicts, and every client from there, are one story.
-fn dedup(category: &Category) -> String {
+pub fn story(category: &Category) -> String {
     match category {
         Category::Area(area) => format!("country {area}"),
         Category::Network(network) => format!("network {network}"),

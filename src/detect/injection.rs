@@ -10,8 +10,8 @@ use super::{
 };
 use super::{facts, operators};
 use crate::baseline::query_shapes::{Kin, QueryObservation};
-use crate::cosmos_sql::template::{Insertion, Sequence, lineage};
-use crate::cosmos_sql::{Seen, Span, changes_logic};
+use crate::cosmos_sql::template::{Sequence, lineage, widened};
+use crate::cosmos_sql::{Seen, Span, changes_logic, within};
 use crate::event::{Marked, QueryLanguage, QueryRead, Sign};
 use crate::intel::view::IntelView;
 use crate::profile::QueriesProfile;
@@ -29,6 +29,12 @@ pub struct Oddity {
     pub beyond_history: bool,
 }
 
+/// A known query that a new one comes from, and what of it says so.
+struct Origin {
+    at: usize,
+    marked: Vec<Marked>,
+}
+
 /// How odd `observation` is, whether or not it failed. 1 where nothing is odd, and where all of its
 /// values are parameters.
 pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddity {
@@ -37,57 +43,106 @@ pub fn oddity(observation: &QueryObservation, profile: &QueriesProfile) -> Oddit
     let mut from = None;
     let origin = match read.language {
         QueryLanguage::Sql if read.literals > 0 => origin(observation),
-        QueryLanguage::Mongo => operators::origin(observation),
+        QueryLanguage::Mongo => operators::origin(observation)
+            .map(|(at, operator)| Origin { at, marked: vec![operator] }),
         _ => None,
     };
-    if let Some((at, insertion)) = origin {
-        from = Some(at);
-        marked.push(insertion);
+    if let Some(origin) = origin {
+        from = Some(origin.at);
+        marked.extend(origin.marked);
         marked.sort_unstable();
     }
     if read.literals == 0 && read.parameters > 0 {
         return Oddity { p: 1.0, marked, from: None, beyond_history: false };
     }
+    let only_wider = only_wider(&marked);
     let beyond_history =
-        from.is_some_and(|at| is_beyond(observation, &observation.akin[at], profile));
+        from.is_some_and(|at| is_beyond(observation, &observation.akin[at], only_wider, profile));
+    let stranger = only_wider && from.is_some_and(|at| !observation.akin[at].by_caller);
     let mut p = joint(&marked, profile);
-    if beyond_history {
+    for _ in [beyond_history, stranger].iter().filter(|rare| **rare) {
         p *= profile.beyond_factor;
     }
     Oddity { p: p.clamp(profile.p_floor, 1.0), marked, from, beyond_history }
 }
 
 /// The known query that a new one comes from, and what was put in: the shortest insertion explains
-/// best.
-fn origin(observation: &QueryObservation) -> Option<(usize, Marked)> {
+/// best. A query with nothing put in may ask for whole rows where a known one does not.
+fn origin(observation: &QueryObservation) -> Option<Origin> {
     let read = &observation.joined.row.read;
-    let query = Sequence {
-        tokens: read.tokens.to_vec(),
-        spans: vec![Span::default(); read.tokens.len()],
-        hidden: read.hidden.iter().map(|h| h.to_vec()).collect(),
-        unclosed: read.unclosed,
-        whole: !read.tokens.is_empty(),
-    };
+    let query = sequence_of(read);
+    let seen: Vec<Seen> = read.marked.iter().map(|m| (m.sign, span(m.begin, m.end))).collect();
     let explained = observation.akin.iter().enumerate().filter_map(|(at, kin)| {
         let insertion = lineage(&kin.tokens, &query)?;
-        let (begin, end) = place(read, &insertion);
-        let inside = |m: &&Marked| m.begin < end && begin < m.end;
-        let within: Vec<Sign> = read.marked.iter().filter(inside).map(|m| m.sign).collect();
+        let within: Vec<Sign> = within(&seen, insertion.span).map(|(sign, _)| *sign).collect();
         changes_logic(&query.tokens, &insertion, &within)
-            .then(|| (insertion.lost, insertion.tokens.len(), at, begin, end))
+            .then(|| (insertion.lost, insertion.tokens.len(), at, insertion.span))
     });
-    let (_, _, at, begin, end) = explained.min()?;
-    Some((at, Marked { sign: Sign::Insertion, begin, end }))
+    let Some((lost, _, at, put)) = explained.min() else { return wider(observation, &query) };
+    let mut signs = vec![Sign::Insertion];
+    // What is no query has lost its end in any case.
+    signs.extend((lost > 0 && read.failure.is_none()).then_some(Sign::LostCondition));
+    let mark = |sign| Marked { sign, begin: put.start, end: put.end };
+    Some(Origin { at, marked: signs.into_iter().map(mark).collect() })
 }
 
-/// Where an insertion stands in the query's template.
-fn place(read: &QueryRead, insertion: &Insertion) -> (u32, u32) {
-    let start = |token: usize| read.starts.get(token).copied().filter(|s| *s != u16::MAX);
-    let end = match start(insertion.tokens.end) {
-        Some(next) => u32::from(next),
-        None => read.template.len() as u32,
+/// A known query that asks for some properties of the rows that this one asks for; rather one that
+/// the caller runs.
+fn wider(observation: &QueryObservation, query: &Sequence) -> Option<Origin> {
+    if observation.joined.row.read.failure.is_some() {
+        return None;
+    }
+    let narrower = observation.akin.iter().enumerate().filter_map(|(at, kin)| {
+        let asked = widened(&kin.tokens, &query.tokens)?;
+        let asked = query.spans.get(asked)?.iter().copied().reduce(Span::to)?;
+        Some((!kin.by_caller, at, asked))
+    });
+    let (_, at, asked) = narrower.min()?;
+    let mark = Marked { sign: Sign::WiderProjection, begin: asked.start, end: asked.end };
+    Some(Origin { at, marked: vec![mark] })
+}
+
+fn span(start: u32, end: u32) -> Span {
+    Span { start, end }
+}
+
+/// The tokens of a query, with their places in its template.
+fn sequence_of(read: &QueryRead) -> Sequence {
+    let text: &str = &read.template;
+    let length = text.len() as u32;
+    let start = |token: usize| match read.starts.get(token) {
+        Some(&start) if start != u16::MAX => u32::from(start).min(length),
+        _ => length,
     };
-    (start(insertion.tokens.start).map_or(end, u32::from), end)
+    let spans = (0..read.tokens.len()).map(|token| {
+        let (begin, next) = (start(token), start(token + 1));
+        let between = text.get(begin as usize..next as usize).unwrap_or_default();
+        let token = between.trim_end_matches([' ', '(', ')']);
+        span(begin, begin + token.len() as u32)
+    });
+    Sequence {
+        tokens: read.tokens.to_vec(),
+        spans: spans.collect(),
+        hidden: read.hidden.iter().map(|h| h.to_vec()).collect(),
+        brackets: brackets_of(text),
+        unclosed: read.unclosed,
+        whole: !read.tokens.is_empty(),
+    }
+}
+
+/// Round brackets of a template, those in quotes left out: where each stands, and whether it opens.
+fn brackets_of(template: &str) -> Vec<(u32, bool)> {
+    let mut quote = None;
+    let mut out = Vec::new();
+    for (at, byte) in template.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            (None, b'(' | b')') => out.push((at as u32, byte == b'(')),
+            _ => {}
+        }
+    }
+    out
 }
 
 /// The rarest sign counts whole, each further one with a fading part, because signs come together.
@@ -121,13 +176,40 @@ fn joint_of(bits: u32, profile: &QueriesProfile) -> f64 {
     p
 }
 
-fn is_beyond(observation: &QueryObservation, kin: &Kin, profile: &QueriesProfile) -> bool {
+/// Nothing is odd but that whole rows are asked for. They are more bytes by nature.
+fn only_wider(marked: &[Marked]) -> bool {
+    !marked.is_empty() && marked.iter().all(|m| m.sign == Sign::WiderProjection)
+}
+
+fn is_beyond(
+    observation: &QueryObservation,
+    kin: &Kin,
+    only_wider: bool,
+    profile: &QueriesProfile,
+) -> bool {
     let rows = observation.joined.row.rows_max.unwrap_or(0) as f64;
     let known_rows = f64::from(kin.history.rows_max);
     let bytes = observation.joined.answer.map_or(0.0, |a| a.bytes as f64);
     let many_rows = known_rows > 0.0 && rows > profile.beyond_history * known_rows;
     many_rows
-        || (kin.history.n >= 5.0 && bytes > profile.beyond_history * kin.history.bytes_at(3.0))
+        || (!only_wider
+            && kin.history.n >= ANSWERS_MIN
+            && bytes > profile.beyond_history * kin.history.bytes_at(3.0))
+}
+
+/// Answers of the known query from which its bytes are judged.
+const ANSWERS_MIN: f64 = 5.0;
+
+/// It is known to have returned neither more rows than the known query ever did, nor more bytes than
+/// one of fifty of its answers has.
+fn returned_no_more(observation: &QueryObservation, kin: &Kin) -> bool {
+    let rows = observation.joined.row.rows_max.map(|rows| rows > u64::from(kin.history.rows_max));
+    let bytes = observation
+        .joined
+        .answer
+        .filter(|_| kin.history.n >= ANSWERS_MIN)
+        .map(|answer| answer.bytes as f64 > kin.history.bytes_at(2.0));
+    (rows.is_some() || bytes.is_some()) && rows != Some(true) && bytes != Some(true)
 }
 
 /// A finding, where the query parses, nothing says that it failed, and something is odd about it.
@@ -154,7 +236,7 @@ pub fn judge(
             p: oddity.p,
             per_day: observation.per_day,
             rule: None,
-            ceiling: ceiling(oddity),
+            ceiling: ceiling(observation, oddity),
         },
         maturity: observation.maturity,
         late: observation.joined.late,
@@ -166,9 +248,37 @@ pub fn judge(
     })
 }
 
-/// High needs a query of the account that this one comes from, or another kind of finding.
-fn ceiling(oddity: &Oddity) -> Option<(Severity, Ceiling)> {
-    oddity.from.is_none().then_some((Severity::Medium, Ceiling::NeedsAnotherKind))
+/// Signs of a query that lets more rows through, and gains by nothing else.
+const LETS_THROUGH: [Sign; 11] = [
+    Sign::AlwaysTrueUnderOr,
+    Sign::AlwaysTrueFilter,
+    Sign::ConstantComparison,
+    Sign::StrayConstant,
+    Sign::CommentCutsOff,
+    Sign::WideAlternatives,
+    Sign::MatchesEverything,
+    Sign::LooseOr,
+    Sign::Insertion,
+    Sign::LostCondition,
+    Sign::WiderProjection,
+];
+
+/// High needs a query of the account that this one comes from, and, of one that lets more through,
+/// that more came; or another kind of finding. Whole rows where a caller had some properties are what
+/// its next release asks for.
+fn ceiling(observation: &QueryObservation, oddity: &Oddity) -> Option<(Severity, Ceiling)> {
+    let at_most = |severity| Some((severity, Ceiling::NeedsAnotherKind));
+    let Some(kin) = oddity.from.and_then(|at| observation.akin.get(at)) else {
+        return at_most(Severity::Medium);
+    };
+    if only_wider(&oddity.marked) {
+        return at_most(if kin.by_caller { Severity::Low } else { Severity::Medium });
+    }
+    let lets_through = oddity.marked.iter().all(|m| LETS_THROUGH.contains(&m.sign));
+    if lets_through && returned_no_more(observation, kin) {
+        return at_most(Severity::Medium);
+    }
+    None
 }
 
 fn caller(observation: &QueryObservation, intel: &IntelView) -> CallerFacts {

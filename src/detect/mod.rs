@@ -441,12 +441,18 @@ pub struct QueryContext<'a> {
     pub intel: &'a IntelView,
 }
 
-/// Malformed requests of one caller to one container in ten minutes.
+/// Malformed requests to an account, within ten minutes, an hour or a day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BurstEvidence {
     /// How many.
     pub count: u64,
-    /// How many the 50th and 99th percentile of ten minutes with queries hold.
+    /// Within how long, in words.
+    pub within: &'static str,
+    /// The first of them.
+    pub since: Timestamp,
+    /// Who sent them (kept up to a bound).
+    pub addresses: Vec<IpAddr>,
+    /// How many the 50th and 99th percentile of such spans with queries hold.
     pub usual: [f64; 2],
     /// Texts that did not parse; `None` where no text was logged.
     pub texts: Option<u64>,

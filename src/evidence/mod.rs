@@ -4,6 +4,8 @@
 //! ([`verify`]) without anything of ours but the program.
 use std::path::PathBuf;
 
+use crate::store::next_step;
+
 pub mod contents;
 pub mod folder;
 mod packed;
@@ -15,7 +17,7 @@ pub mod verify;
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
     /// The file system refused.
-    #[error("`{path}` cannot be {action}: {cause}")]
+    #[error("`{path}` cannot be {action}: {cause}{}", next_step(cause))]
     Io {
         /// File or folder.
         path: PathBuf,

@@ -12,7 +12,7 @@ use crate::alert::kept::{Found, Kept, NotRead, Touched};
 use crate::event::{Place, redacted};
 use crate::source::{Unreadable, read_places};
 use crate::store::schema::evidence;
-use crate::store::sources::{FileKey, Sources};
+use crate::store::sources::Sources;
 use crate::store::{StateStore, StoreError, WriteBatch, keys};
 
 /// Stories whose records are in memory at once, redacted: some megabytes.
@@ -122,9 +122,8 @@ fn read(
 ) -> Result<(), StoreError> {
     let identity = register.sources.identity(source);
     let nothing = match (identity, register.path(source)?) {
-        (None | Some(FileKey::STDIN), _) => NotRead::Nowhere,
-        (Some(_), None) => NotRead::Missing,
-        (Some(key), Some(path)) => {
+        (Some(key), None) if key.is_file() => NotRead::Missing,
+        (Some(key), Some(path)) if key.is_file() => {
             let spans: Vec<(u64, u32)> = places.iter().map(|p| (p.offset(), p.len())).collect();
             let head = Some((key.head_len, key.head));
             read_places(Path::new(&path), head, &spans, &mut |n, bytes| {
@@ -132,6 +131,7 @@ fn read(
             });
             return Ok(());
         }
+        _ => NotRead::Nowhere,
     };
     seen.extend(places.iter().map(|place| (*place, (Found::Nothing(nothing), None))));
     Ok(())

@@ -151,7 +151,8 @@ impl Shell {
             }
             let now = self.clock.monotonic_ms();
             let took = now.saturating_sub(began);
-            self.next_look = now.saturating_add(self.look_ms.max(took.saturating_mul(PAUSE_PER_LOOK)));
+            self.next_look =
+                now.saturating_add(self.look_ms.max(took.saturating_mul(PAUSE_PER_LOOK)));
         }
         if self.clock.monotonic_ms() >= self.next_board {
             self.show(engine);

@@ -29,27 +29,28 @@ pub struct QueriesProfile {
     pub burst: BurstProfile,
 }
 
-/// `[queries.burst]`: malformed requests in ten minutes.
+/// `[queries.burst]`: malformed requests in ten minutes, an hour, a day; what is given three times is
+/// given for each.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)] // said beside the values
 pub struct BurstProfile {
     pub least: u64,
     pub half_life_days: f64,
-    /// Prior tail (1 + k/scale)^−exponent, worth so many cells.
-    pub scale: f64,
+    /// Prior tail (1 + k/scale)^−exponent, worth so many spans.
+    pub scale: [f64; 3],
     pub exponent: f64,
-    pub prior_cells: f64,
-    pub distinct_places: usize,
+    pub prior_spans: [f64; 3],
+    pub distinct_places: [usize; 3],
     pub attack_signs: u32,
     pub distinct_lengths: usize,
     /// P(… | an innocent burst).
     pub p_places: f64,
-    pub p_signs: f64,
-    pub p_insertion: f64,
+    pub p_signs: [f64; 3],
+    pub p_insertion: [f64; 3],
     pub p_lengths: f64,
     /// Distinct lengths that are as many as are kept.
     pub many_lengths: usize,
     /// P(so many | an innocent burst).
-    pub p_many_lengths: f64,
+    pub p_many_lengths: [f64; 3],
 }

@@ -66,6 +66,21 @@ pub(super) fn plan(
     Ok(Plan { length: kept.length, missing })
 }
 
+/// There is something that is no file: a device, a pipe, or a name of standard output, which may
+/// be a file and is not to be renamed or cut.
+///
+/// # Errors
+/// It is a folder.
+pub(super) fn is_stream(path: &Path) -> Result<bool, WriterError> {
+    let Ok(found) = path.metadata() else { return Ok(false) };
+    if found.is_dir() {
+        return Err(WriterError::IsFolder(path.to_owned()));
+    }
+    let of_system = ["/dev", "/proc"].iter().any(|at| path.starts_with(at));
+    let is_name = of_system && path.symlink_metadata().is_ok_and(|link| link.is_symlink());
+    Ok(!found.is_file() || is_name)
+}
+
 /// There is a file with alerts in it.
 ///
 /// # Errors
@@ -125,6 +140,20 @@ mod tests {
 
     fn line(n: u64) -> String {
         format!("{{\"type\":\"Microsoft.Security/locations/alerts\",\"n\":{n}}}\n")
+    }
+
+    #[test]
+    fn what_is_no_file_is_known_and_a_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("alerts.jsonl");
+        assert!(!is_stream(&file).unwrap(), "not there yet");
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, folder.path().join("link")).unwrap();
+        assert!(!is_stream(&file).unwrap());
+        assert!(!is_stream(&folder.path().join("link")).unwrap(), "a link of one's own is a file");
+        assert!(is_stream(Path::new("/dev/null")).unwrap());
+        assert!(is_stream(Path::new("/dev/stdout")).unwrap());
+        assert!(is_stream(folder.path()).unwrap_err().to_string().contains("is a folder"));
     }
 
     #[test]

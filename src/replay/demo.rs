@@ -1,9 +1,14 @@
 //! The built-in demo: a made-up fleet, generated while it is read; no files.
-use super::pipeline::{Deliver, Piece, Producer};
+use super::pipeline::{Deliver, FileNote, Piece, Producer};
 use crate::simulate::{self, Fleet};
 use crate::source::{Chunk, Progress, RawRecord, SourceError};
+use crate::store::sources::FileKey;
 use crate::time::{DAY_MS, HOUR_MS, Timestamp};
 
+/// Its name in the register of what was read.
+const NAME: &str = "made up by --demo";
+/// First records that identify it, as the first bytes of a file do.
+const HEAD_RECORDS: usize = 64;
 /// Days of history of a demo that lives on, and days that it lives.
 const HISTORY_DAYS: u32 = 33;
 const LIFE_DAYS: u32 = 730;
@@ -43,14 +48,28 @@ impl Demo {
     pub fn threat_ips(&self) -> String {
         self.fleet.threat_ips_text()
     }
+    /// By what it is recognised: the same one again adds nothing, another build's is another one.
+    pub fn key(&self) -> FileKey {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hash.update(format!("{:?}", self.fleet.options()).as_bytes());
+        simulate::records(&self.fleet).take(HEAD_RECORDS).for_each(|(_, r)| hash.update(&r));
+        FileKey::made(hash.digest128())
+    }
     /// Generates its records in arrival order.
     pub fn producer(self) -> Producer {
-        Box::new(move |deliver| self.deliver_until(Timestamp::MAX, deliver))
+        let note = FileNote {
+            index: 0,
+            source: 0,
+            name: NAME.to_owned(),
+            identity: Some((self.key(), None)),
+        };
+        Box::new(move |deliver| self.deliver_until(Timestamp::MAX, vec![note], deliver))
     }
     /// The history of one that goes on.
     pub fn history(self) -> Producer {
         let begins = self.begins();
-        Box::new(move |deliver| self.deliver_until(begins, deliver))
+        Box::new(move |deliver| self.deliver_until(begins, Vec::new(), deliver))
     }
     /// What comes after its history: `deliver` is told when each piece comes, and says whether it
     /// is to go on.
@@ -69,10 +88,15 @@ impl Demo {
         }
         deliver(until, piece);
     }
-    fn deliver_until(&self, end: Timestamp, deliver: Deliver<'_>) -> Result<(), SourceError> {
+    fn deliver_until(
+        &self,
+        end: Timestamp,
+        files: Vec<FileNote>,
+        deliver: Deliver<'_>,
+    ) -> Result<(), SourceError> {
         let options = self.fleet.options();
         let (first, last) = (options.start.millis(), options.end().min(end).millis());
-        let mut piece = Piece::default();
+        let mut piece = Piece { files, ..Piece::default() };
         let mut offset = 0;
         for (arrival, record) in simulate::records(&self.fleet) {
             if arrival >= end {

@@ -23,16 +23,18 @@ use crate::router::digests::Digests;
 use crate::router::watermark::Watermark;
 use crate::router::{Factory, Router, TickHarvest};
 use crate::source::{Progress, RefusedRecord};
-use crate::store::StateStore;
 use crate::store::schema::{run, told};
 use crate::store::sources::{FileKey, Sources};
+use crate::store::{StateStore, decisions};
 use crate::tenant::actor::{JudgeOpenTenant, Operations, TenantActor, TenantTick};
 use crate::tenant::operation::TenantOperation;
 use crate::time::{Clock, MINUTE_MS, Timestamp};
 
 mod checkpoint;
+pub(super) mod decided;
 mod live;
 
+use decided::Decided;
 pub use live::Look;
 
 /// A record is late when its cell is closed.
@@ -96,6 +98,7 @@ pub struct Engine {
     tenant: Addr<TenantActor>,
     fleet: Addr<FleetActor>,
     desk: Addr<DeskActor>,
+    decided: Decided,
     store: Arc<dyn StateStore>,
     options: RunOptions,
     watermark: Watermark,
@@ -137,10 +140,12 @@ impl Engine {
     ) -> anyhow::Result<Engine> {
         let lateness_ms = context.profile.time.lateness_minutes * MINUTE_MS;
         let mut state = run::load(store.as_ref(), lateness_ms)?;
+        let decided = decisions::load(store.as_ref())?;
         let context = Context {
             published: Published {
                 priors: std::mem::take(&mut state.priors),
                 directory: std::mem::take(&mut state.directory),
+                lessons: decisions::lessons(&decided),
             },
             ..context
         };
@@ -161,7 +166,8 @@ impl Engine {
             router,
             tenant: TenantActor::new(state.tenant, state.tenant_sequence).start(),
             fleet: FleetActor::new(state.fleet).start(),
-            desk: DeskActor::new(state.desk, rules).start(),
+            desk: DeskActor::new(state.desk, rules, decided.clone()).start(),
+            decided: Decided::of(decided),
             watermark: state.watermark,
             last_tick: state.last_tick,
             digests: state.digests,
@@ -200,6 +206,11 @@ impl Engine {
         while let Some(chunk) = pipeline.next().await? {
             let progress = chunk.progress;
             self.chunk(chunk, writer, observer).await?;
+            // Inside a long hour too, but only where nothing waits for the tick at its end: that
+            // would have to be kept as well.
+            if self.checkpoint_is_due() && self.router.has_nothing_to_say().await? {
+                self.checkpoint(writer).await?;
+            }
             observer.progress(&self.counts, &progress, self.watermark.newest());
             if observer.stop() {
                 break;
@@ -281,6 +292,7 @@ impl Engine {
             self.counts.duplicates += 1;
             return Ok(());
         }
+        let address = self.decided.describe(&event, address);
         self.since_checkpoint += 1;
         let mut observed = self.watermark.clone();
         let watermark = observed.observe(event.time);

@@ -8,6 +8,7 @@ mod alert_file;
 pub mod demo;
 pub mod engine;
 pub mod pipeline;
+mod pushed;
 pub mod rebuild;
 pub mod rings;
 pub mod scheduled;

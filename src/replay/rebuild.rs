@@ -18,6 +18,7 @@ use crate::ids::AccountId;
 use crate::source::Progress;
 use crate::store::memory::MemoryStore;
 use crate::store::schema::{account, left_out, run};
+use crate::store::untaught::{self, Untaught};
 use crate::store::{StateStore, StoreError, WriteBatch, keys};
 use crate::time::Timestamp;
 
@@ -75,6 +76,7 @@ pub struct Rebuilt {
     /// Event time that the model does not know any more; `None` if it knows all but what is left out.
     pub unknown: Option<(Timestamp, Timestamp)>,
     keep_out: LeftOut,
+    untaught: Untaught,
     rings: MemoryStore,
     fleet: FleetModel,
 }
@@ -115,6 +117,7 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
         keep_out.parts.retain(|part| part.why == Why::Forgotten || parts.contains(part));
     }
     let known_again = base.knows_of(&keep_out);
+    let untaught = base.untaught;
     let before = keep_out.clone();
     let part = leave_out.or_else(|| unknown.map(reverted_part));
     if part.is_some_and(|part| !keep_out.add(part)) {
@@ -129,13 +132,19 @@ pub fn rebuild(order: Order, present: Present, watch: Watch<'_>) -> anyhow::Resu
         })?;
         feed.end(present.run.last_tick);
     }
-    let mut rebuilt = finish(feed, present, came)?;
+    let mut rebuilt = finish(feed, present, came, untaught)?;
     (rebuilt.unknown, rebuilt.known_again) = (unknown, known_again);
     Ok(rebuilt)
 }
 
 /// What came of it. `came`: records that came to the account since, as far as that is known.
-fn finish(mut feed: Feed, mut present: Present, came: Option<u64>) -> anyhow::Result<Rebuilt> {
+/// `untaught`: what the base had not learnt; what came since is learnt now.
+fn finish(
+    mut feed: Feed,
+    mut present: Present,
+    came: Option<u64>,
+    untaught: Untaught,
+) -> anyhow::Result<Rebuilt> {
     let found = feed.fed + feed.left_out;
     let rings = feed.hours()?;
     let said = feed.last_contribution();
@@ -160,6 +169,7 @@ fn finish(mut feed: Feed, mut present: Present, came: Option<u64>) -> anyhow::Re
         principals,
         unknown: None,
         keep_out,
+        untaught,
         rings,
         fleet: present.run.fleet,
     })
@@ -198,6 +208,7 @@ impl Rebuilt {
             true
         })?;
         left_out::save(&self.keep_out, &self.account, &mut batch)?;
+        untaught::save(&self.account, &self.untaught, &mut batch)?;
         run::put_fleet(&mut batch, &self.fleet)?;
         store.write(batch)?;
         store.flush()

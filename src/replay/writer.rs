@@ -15,8 +15,11 @@ pub enum WriterError {
     /// The file holds something else.
     #[error("`{0}` exists and does not hold alerts; name another file with --alerts")]
     NotAlerts(PathBuf),
+    /// The name is a folder's.
+    #[error("`{0}` is a folder; name a file in it with --alerts")]
+    IsFolder(PathBuf),
     /// The file system refused.
-    #[error("alerts cannot be written to `{path}`: {cause}")]
+    #[error("alerts cannot be written to `{path}`: {cause}; {}", next_step(cause))]
     Io {
         /// The file.
         path: PathBuf,
@@ -31,8 +34,28 @@ pub trait Listener: Send {
     fn delivered(&mut self, number: u64, line: &[u8]);
 }
 
+/// What whoever runs it can do about it.
+fn next_step(cause: &io::Error) -> &'static str {
+    use io::ErrorKind;
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
+            "make room and run the same command again: with --data-dir it goes on where it was"
+        }
+        ErrorKind::BrokenPipe => {
+            "whoever read it is gone: start it and run the same command again, with --data-dir it goes on where it was"
+        }
+        ErrorKind::NotFound => "create the folder, or name another file with --alerts",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "allow writing there, or name another file with --alerts"
+        }
+        _ => "put that right or name another file with --alerts, and run the same command again",
+    }
+}
+
 enum Sink {
     File(BufWriter<File>, PathBuf),
+    /// A device or a pipe: it has no length, and nothing that is in it can be cut or found again.
+    Stream(BufWriter<File>, PathBuf),
     Stdout,
     Nowhere,
 }
@@ -67,6 +90,9 @@ impl AlertWriter {
     /// The file holds something else, or cannot be written.
     pub fn create(path: &Path, format: Format) -> Result<AlertWriter, WriterError> {
         let io = |cause| WriterError::Io { path: path.to_owned(), cause };
+        if alert_file::is_stream(path)? {
+            return AlertWriter::stream(path, format);
+        }
         if alert_file::holds_lines(path)? {
             let mut old = path.as_os_str().to_owned();
             old.push(".old");
@@ -87,6 +113,11 @@ impl AlertWriter {
         store: &dyn StateStore,
     ) -> anyhow::Result<AlertWriter> {
         let known = alert_file::next_number(store)?;
+        if alert_file::is_stream(path)? {
+            let mut writer = AlertWriter::stream(path, format)?;
+            writer.next_number = known;
+            return Ok(writer);
+        }
         let delivered = store.get(&keys::delivered(path))?;
         let delivered = delivered.and_then(|v| v.try_into().ok()).map(u64::from_be_bytes);
         let alert_file::Plan { length, missing } =
@@ -100,12 +131,10 @@ impl AlertWriter {
         }
         let mut writer = AlertWriter::at(path, format, length)?;
         writer.next_number = known;
-        if let Sink::File(file, _) = &mut writer.sink {
-            for number in missing {
-                let line = store.get(&keys::alert(number))?.unwrap_or_default();
-                file.write_all(line.trim_ascii_end())?;
-                file.write_all(b"\n")?;
-            }
+        for number in missing {
+            let line = store.get(&keys::alert(number))?.unwrap_or_default();
+            writer.put(line.trim_ascii_end())?;
+            writer.put(b"\n")?;
         }
         // Before the first line: what a run writes that dies before its first checkpoint is cut off
         // like what comes after any other.
@@ -128,6 +157,14 @@ impl AlertWriter {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new("."))).and_then(|f| f.sync_all()).map_err(io)?;
         Ok(AlertWriter::with(Sink::File(BufWriter::new(file), path.to_owned()), format))
+    }
+
+    /// Opens what is no file: a device, a pipe (as soon as somebody reads it), standard output by
+    /// its name. What was written and not in a checkpoint yet when a run died comes again.
+    fn stream(path: &Path, format: Format) -> Result<AlertWriter, WriterError> {
+        let opened = OpenOptions::new().append(true).open(path);
+        let file = opened.map_err(|cause| WriterError::Io { path: path.to_owned(), cause })?;
+        Ok(AlertWriter::with(Sink::Stream(BufWriter::new(file), path.to_owned()), format))
     }
 
     fn with(sink: Sink, format: Format) -> AlertWriter {
@@ -169,19 +206,9 @@ impl AlertWriter {
     pub fn write(&mut self, alert: &Alert) -> Result<(), WriterError> {
         self.line.clear();
         formats::write_line(alert, self.format, &mut self.line);
-        let line = &self.line;
-        match &mut self.sink {
-            Sink::File(file, path) => {
-                file.write_all(line)
-                    .map_err(|cause| WriterError::Io { path: path.clone(), cause })?;
-            }
-            Sink::Stdout => {
-                io::stdout()
-                    .write_all(line)
-                    .map_err(|cause| WriterError::Io { path: "-".into(), cause })?;
-            }
-            Sink::Nowhere => {}
-        }
+        let line = std::mem::take(&mut self.line);
+        self.put(&line)?;
+        self.line = line;
         self.written += 1;
         let mut stored = Vec::new();
         formats::write_line(alert, Format::Defender, &mut stored);
@@ -189,16 +216,34 @@ impl AlertWriter {
         Ok(())
     }
 
+    fn put(&mut self, bytes: &[u8]) -> Result<(), WriterError> {
+        let done = match &mut self.sink {
+            Sink::File(file, _) | Sink::Stream(file, _) => file.write_all(bytes),
+            Sink::Stdout => io::stdout().write_all(bytes),
+            Sink::Nowhere => Ok(()),
+        };
+        done.map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: io::Error) -> WriterError {
+        let path = match &self.sink {
+            Sink::File(_, path) | Sink::Stream(_, path) => path.clone(),
+            Sink::Stdout | Sink::Nowhere => "-".into(),
+        };
+        WriterError::Io { path, cause }
+    }
+
     /// Flushes and syncs what was written.
     ///
     /// # Errors
     /// The file system refused.
     pub fn sync(&mut self) -> Result<(), WriterError> {
-        if let Sink::File(file, path) = &mut self.sink {
-            let done = file.flush().and_then(|()| file.get_ref().sync_data());
-            done.map_err(|cause| WriterError::Io { path: path.clone(), cause })?;
-        }
-        Ok(())
+        let done = match &mut self.sink {
+            Sink::File(file, _) => file.flush().and_then(|()| file.get_ref().sync_data()),
+            Sink::Stream(file, _) => file.flush(),
+            Sink::Stdout | Sink::Nowhere => Ok(()),
+        };
+        done.map_err(|cause| self.failed(cause))
     }
 
     /// Puts new lines and the delivered length into a checkpoint.

@@ -26,6 +26,10 @@ impl TickHarvest {
         self.hours.extend(outcome.hours.into_iter().map(|r| (account.clone(), r)));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.contributions.is_empty() && self.hours.is_empty()
+    }
+
     /// The same, in its order.
     pub(super) fn sorted(mut self) -> TickHarvest {
         sort_findings(&mut self.findings);

@@ -200,6 +200,15 @@ impl Router {
         self.collect(pending).await
     }
 
+    /// Nothing is in flight, and nothing was said since the last tick.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn has_nothing_to_say(&mut self) -> Result<bool, StoreError> {
+        self.drain().await?;
+        Ok(self.harvest.is_empty())
+    }
+
     /// What was said since the last tick, sorted, without one.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{StoreError, envelope};
+use crate::store::{StoreError, envelope, next_step};
 
 pub mod archive;
 mod check;
@@ -63,7 +63,7 @@ pub struct IntelVersion {
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The file system refused.
-    #[error("`{path}` cannot be {action}: {cause}")]
+    #[error("`{path}` cannot be {action}: {cause}{}", next_step(cause))]
     Io {
         /// File or directory.
         path: PathBuf,

@@ -9,6 +9,7 @@
 //! - `places` reads single records once more.
 //!
 //! Everything streams. Memory is bounded by the number of files open, never by their sizes.
+pub mod count;
 mod files;
 mod growing;
 pub mod inbox;

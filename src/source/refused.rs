@@ -141,7 +141,7 @@ impl RefusedLog {
         self.bytes += text.len() as u64;
         if self.bytes > self.bytes_max {
             let full = format!(
-                "it has {} bytes of earlier runs and this one; move it away",
+                "it has {} bytes of earlier runs and this one, move it away",
                 self.bytes_max
             );
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, full));
@@ -156,7 +156,7 @@ impl RefusedLog {
     fn trouble(&mut self, error: &io::Error) {
         let path = self.path.display();
         self.summary.trouble.get_or_insert(format!(
-            "cannot write {path}: {error}; refused records are counted but not kept"
+            "cannot write {path}: {error}; make room there before the next run"
         ));
     }
 

@@ -61,7 +61,7 @@ impl Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The file system refused.
-    #[error("the audit log `{path}` cannot be used: {cause}")]
+    #[error("the audit log `{path}` cannot be used: {cause}{}", super::next_step(cause))]
     Io {
         /// The file.
         path: String,
@@ -145,6 +145,9 @@ fn put(
 ) -> Result<Entry, AuditError> {
     let path = dir.audit();
     let io = |cause| AuditError::Io { path: path.display().to_string(), cause };
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+    // A service and a command may write at once; each line follows the one before.
+    file.lock().map_err(io)?;
     let End { count, last, is_torn } = end(&path).map_err(io)?;
     let entry = Entry {
         number: count + 1,
@@ -158,7 +161,6 @@ fn put(
     let mut line = if is_torn { vec![b'\n'] } else { Vec::new() };
     serde_json::to_writer(&mut line, &entry).map_err(|e| io(e.into()))?;
     line.push(b'\n');
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
     file.write_all(&line).and_then(|()| file.sync_data()).map_err(io)?;
     Ok(entry)
 }
@@ -188,6 +190,66 @@ fn end(path: &Path) -> io::Result<End> {
     Ok(found)
 }
 
+/// What was found of a log whose chain holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Lines.
+    pub entries: u64,
+    /// Of these, lines at the beginning that carry no hash: nothing can be said of them but that the
+    /// last of them is the one that was there when the chain began.
+    pub unchained: u64,
+    /// SHA-256 of the last line, hexadecimal; empty for an empty log. Whoever can write the file can
+    /// write all of it anew; who has kept this elsewhere sees it.
+    pub last: String,
+}
+
+/// Checks the chain. Lines of before there was one are accepted at the beginning, and nowhere else.
+///
+/// # Errors
+/// The file cannot be read, or was changed: the first line that does not fit is named.
+pub fn verify(dir: &DataDir) -> Result<Checked, AuditError> {
+    let path = dir.audit();
+    let name = path.display().to_string();
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Checked::default()),
+        Err(cause) => return Err(AuditError::Io { path: name, cause }),
+    };
+    let (mut checked, mut before) = (Checked::default(), String::new());
+    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+        let line = line.map_err(|cause| AuditError::Io { path: name.clone(), cause })?;
+        if checked.unchained + 1 == number && is_of_before(&line) {
+            checked.unchained = number;
+        } else if let Err(why) = follows(&line, number, &before) {
+            return Err(AuditError::Broken { path: name, line: number, why });
+        }
+        checked.entries = number;
+        before = line;
+    }
+    if checked.entries > 0 {
+        checked.last = hash(&before);
+    }
+    Ok(checked)
+}
+
+/// An object that carries no hash.
+fn is_of_before(line: &str) -> bool {
+    let value: Result<serde_json::Value, _> = serde_json::from_str(line);
+    value.is_ok_and(|v| v.is_object() && v.get("previous").is_none())
+}
+
+/// The entry of a line, if it is the `number`-th behind `before`.
+fn follows(line: &str, number: u64, before: &str) -> Result<Entry, &'static str> {
+    let entry: Entry = serde_json::from_str(line).map_err(|_| "it is not an entry")?;
+    if entry.number != number {
+        return Err("its number is not the next one");
+    }
+    if entry.previous != hash(before) {
+        return Err("it does not follow the line before");
+    }
+    Ok(entry)
+}
+
 /// Reads the whole log and checks its chain.
 ///
 /// # Errors
@@ -204,17 +266,26 @@ pub fn read(dir: &DataDir) -> Result<Vec<Entry>, AuditError> {
     for (number, line) in (1..).zip(BufReader::new(file).lines()) {
         let line = line.map_err(|cause| AuditError::Io { path: name.clone(), cause })?;
         let broken = |why| AuditError::Broken { path: name.clone(), line: number, why };
-        let entry: Entry = serde_json::from_str(&line).map_err(|_| broken("it is not an entry"))?;
-        if entry.number != number {
-            return Err(broken("its number is not the next one"));
-        }
-        if entry.previous != hash(&before) {
-            return Err(broken("it does not follow the line before"));
-        }
-        entries.push(entry);
+        entries.push(follows(&line, number, &before).map_err(broken)?);
         before = line;
     }
     Ok(entries)
+}
+
+/// Every entry that can be read, whether or not the chain holds; lines that are none are passed over.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_unchecked(dir: &DataDir) -> Result<Vec<Entry>, AuditError> {
+    let path = dir.audit();
+    match std::fs::read(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(cause) => Err(AuditError::Io { path: path.display().to_string(), cause }),
+        Ok(bytes) => {
+            let lines = bytes.split(|b| *b == b'\n');
+            Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +312,34 @@ mod tests {
         ] {
             std::fs::write(dir.audit(), changed).unwrap();
             assert!(matches!(read(&dir), Err(AuditError::Broken { .. })));
+        }
+    }
+
+    #[test]
+    fn the_first_line_that_does_not_fit_is_named_and_old_ones_are_a_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        assert_eq!(verify(&dir).unwrap(), Checked::default());
+        let old = "{\"time\":\"2026-01-01T00:00:00Z\",\"action\":\"model forget\"}\n";
+        std::fs::write(dir.audit(), old).unwrap();
+        for n in 0..3 {
+            append(&dir, Timestamp(n), "suppress", serde_json::json!({ "n": n })).unwrap();
+        }
+        let sound = verify(&dir).unwrap();
+        assert_eq!((sound.entries, sound.unchained, sound.last.len()), (4, 1, 64));
+        let text = std::fs::read_to_string(dir.audit()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let cases = [
+            (text.replace("\"n\":1", "\"n\":9"), 4),
+            (format!("{old}{text}"), 3),
+            (text.replace("model forget", "model forgot"), 2),
+            ([lines[0], lines[1], lines[3]].join("\n"), 3),
+            ([lines[0], lines[1], old.trim_end(), lines[2]].join("\n"), 3),
+        ];
+        for (changed, line) in cases {
+            std::fs::write(dir.audit(), changed).unwrap();
+            let broken = verify(&dir).unwrap_err();
+            assert!(matches!(broken, AuditError::Broken { line: l, .. } if l == line), "{broken}");
         }
     }
 

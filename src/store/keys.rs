@@ -28,6 +28,8 @@ pub const SOURCE_NAME: &[u8] = b"n/";
 /// Fingerprints of recent records, by generation and part.
 pub const DIGESTS: &[u8] = b"g/";
 
+/// What people decided, by number.
+pub const DECISION: &[u8] = b"j/";
 /// What was left out of accounts' models by hand.
 pub const LEFT_OUT: &[u8] = b"x/";
 /// What came to accounts and is not in their models.
@@ -121,6 +123,10 @@ pub fn evidence(id: AlertId) -> Vec<u8> {
 pub fn run_log(number: u64) -> Vec<u8> {
     [RUN_LOG, &number.to_be_bytes()].concat()
 }
+/// The `number`-th decision.
+pub fn decision(number: u64) -> Vec<u8> {
+    [DECISION, &number.to_be_bytes()].concat()
+}
 /// Priors published at midnight of `day`.
 pub fn priors(day: i64) -> Vec<u8> {
     [PRIORS, &day.to_be_bytes()].concat()
@@ -151,5 +157,6 @@ pub fn of_every_kind() -> Vec<Vec<u8>> {
         digests(1, 0),
         evidence(AlertId(1)),
         run_log(1),
+        decision(1),
     ]
 }

@@ -113,7 +113,8 @@ pub fn open(
         Look::Opens(store, judgement) if is_kept(&store, &judgement, snapshots)? => {
             let mut report = Recovery::new(now, Vec::new());
             mend(dir, &store, &judgement, snapshots, &mut report)?;
-            report.append(dir).map_err(|e| StoreError::at(dir, "written", &e))?;
+            let path = DataDir::new(dir).recovery();
+            report.append(dir).map_err(|e| StoreError::at(&path, "written", &e))?;
             (*store, Some(report))
         }
         beyond => {
@@ -487,6 +488,7 @@ impl<'a> Climb<'a> {
     }
 
     fn say(&self) -> Result<(), StoreError> {
-        self.report.append(self.dir).map_err(|e| StoreError::at(self.dir, "written", &e))
+        let path = DataDir::new(self.dir).recovery();
+        self.report.append(self.dir).map_err(|e| StoreError::at(&path, "written", &e))
     }
 }

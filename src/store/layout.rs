@@ -35,6 +35,14 @@ impl DataDir {
     pub fn inbox(&self) -> PathBuf {
         self.0.join("inbox")
     }
+    /// Lists of addresses that are kept up to date.
+    pub fn intel(&self) -> PathBuf {
+        self.0.join("intel")
+    }
+    /// Queues of sinks.
+    pub fn sinks(&self) -> PathBuf {
+        self.0.join("sinks")
+    }
     /// Refused records.
     pub fn refused(&self) -> PathBuf {
         self.0.join("refused.jsonl")

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod census;
 pub mod codec;
 pub mod compact;
+pub mod decisions;
 pub mod display_ring;
 pub mod envelope;
 pub mod keys;
@@ -94,17 +95,32 @@ pub enum StoreError {
     },
 }
 
+/// What to do about a file that the system refuses, as the end of a sentence; empty where its own
+/// words say it.
+pub fn next_step(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
+            "; make room and run the same command again"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; allow it, or give another place"
+        }
+        _ => "",
+    }
+}
+
 impl StoreError {
     /// What the file system said about `place`.
     pub fn at(place: &std::path::Path, action: &'static str, cause: &std::io::Error) -> StoreError {
         use std::io::ErrorKind;
         let (place, kind) = (place.display().to_string(), cause.kind());
-        let cause = cause.to_string();
+        let (cause, step) = (cause.to_string(), next_step(cause));
         match kind {
             ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
                 StoreError::NoRoom { place, cause }
             }
-            _ => StoreError::Engine { place, action, cause },
+            _ => StoreError::Engine { place, action, cause: cause + step },
         }
     }
 }

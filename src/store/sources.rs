@@ -20,7 +20,7 @@ const VALUE_BYTES_MAX: usize = 128 << 10;
 /// Who a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileKey {
-    /// Hash of the path below the folder that was given; 0 is standard input.
+    /// Hash of the path below the folder that was given; 0 is standard input, 1 what is made up.
     pub path: u128,
     /// Bytes that were hashed, at most [`HEAD_BYTES`].
     pub head_len: u32,
@@ -31,6 +31,16 @@ pub struct FileKey {
 impl FileKey {
     /// Standard input: never recognised.
     pub const STDIN: FileKey = FileKey { path: 0, head_len: 0, head: 0 };
+
+    /// Records that are made up while they are read; `head` tells one such stream from another.
+    pub const fn made(head: u128) -> FileKey {
+        FileKey { path: 1, head_len: 0, head }
+    }
+
+    /// There is, or was, a file that can be read again.
+    pub fn is_file(&self) -> bool {
+        self.path > 1
+    }
 }
 
 /// A file of the register.
@@ -171,6 +181,11 @@ impl Sources {
             (0 < head_len && head_len < HEAD_BYTES).then_some((*path, head_len))
         });
         short.collect()
+    }
+
+    /// Something that is this was met before.
+    pub fn knows(&self, key: &FileKey) -> bool {
+        self.sources.iter().any(|source| source.key == *key)
     }
 
     /// Files of which nothing was passed over, and their first offset that is not applied.

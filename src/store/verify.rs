@@ -72,6 +72,7 @@ fn is_sealed(key: &[u8]) -> bool {
         .any(|sealed| sealed == key)
         || key.starts_with(keys::PRIORS)
         || key.starts_with(keys::DIRECTORY)
+        || key.starts_with(keys::DECISION)
 }
 
 /// What is wrong with a store. Nothing, mostly.

@@ -203,6 +203,21 @@ impl ConfigReloaded<'_> {
     }
 }
 
+/// A list of addresses was not refreshed; the last good one stays in use.
+pub struct FeedRefused<'a> {
+    /// Its name.
+    pub feed: &'a str,
+    /// Why.
+    pub cause: &'a str,
+}
+
+impl FeedRefused<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::warn!(feed = self.feed, cause = self.cause, "feed not refreshed");
+    }
+}
+
 /// An inbox was not left in good order.
 pub struct InboxRecovered {
     /// Bytes of a batch that was never accepted, cut off.
@@ -235,5 +250,31 @@ impl InboxRefused<'_> {
     /// Logs it.
     pub fn emit(&self) {
         tracing::error!(batches = self.batches, cause = %self.cause, "batches refused");
+    }
+}
+
+/// A request was refused for a reason that is not the asker's.
+pub struct RequestFailed<'a> {
+    /// Why.
+    pub cause: &'a str,
+}
+
+impl RequestFailed<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(cause = self.cause, "a request could not be answered");
+    }
+}
+
+/// The audit log is not what was written; what can be read of it counts.
+pub struct AuditBroken<'a> {
+    /// Where and how.
+    pub cause: &'a str,
+}
+
+impl AuditBroken<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::error!(cause = self.cause, "the audit log was changed");
     }
 }

@@ -1,7 +1,7 @@
 //! Queries that carry an injection, and their innocent twins, through the real binary: three weeks of
 //! an account's own queries, then one hour that differs.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
-use cosmoguard::simulate::scenario::data_plane;
+use cosmoguard::simulate::scenario::{DataPlaneRecord, data_plane};
 use cosmoguard::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use serde_json::Value;
 
@@ -25,9 +25,20 @@ struct Log {
 impl Log {
     /// A request with its text; `None` where the log holds none.
     fn ask(&mut self, at: Timestamp, text: Option<&str>, status: u16, rows: u64, length: u64) {
+        let request = data_plane("shop", at).ip([20, 50, 2, 10]);
+        self.ask_as(request, at, text, (status, rows, length));
+    }
+
+    /// As [`Log::ask`], by the caller of `request`.
+    fn ask_as(
+        &mut self,
+        request: DataPlaneRecord,
+        at: Timestamp,
+        text: Option<&str>,
+        (status, rows, length): (u16, u64, u64),
+    ) {
         self.next += 1;
-        let request = data_plane("shop", at)
-            .ip([20, 50, 2, 10])
+        let request = request
             .status(status)
             .bytes(150 + rows * 400)
             .request_bytes(length)
@@ -263,4 +274,103 @@ fn why_not_tells_of_queries_what_was_seen_and_what_lacked() {
     assert_eq!(json["queries"]["new"], 1, "{json:#}");
     let lane = json["tests"].as_array().unwrap().iter().find(|t| t["test"] == "new query");
     assert!(lane.expect("the lane")["p_times_r"].is_number(), "{json:#}");
+}
+
+const PAYLOADS: [&str; 5] =
+    ["' UNION SELECT 1", "'; DROP TABLE x", "') OR ('a'='a", "' AND SLEEP(5)", "'/**/"];
+const APOSTROPHES: [&str; 5] = ["O'Brien", "D'Arcy", "O'Hara", "L'Oreal", "M'Baye"];
+const ADDRESSES: [[u8; 4]; 3] = [[20, 50, 2, 10], [20, 50, 2, 11], [20, 50, 2, 12]];
+
+/// Failing queries with these values, so far apart, from these addresses in turn.
+fn failing(count: usize, apart: i64, values: &[&str], from: &[[u8; 4]]) -> Log {
+    let mut log = Log::with_history();
+    let begin = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS);
+    for n in 0..count {
+        let text = format!("{NAMED}'{}'", values[n % values.len()]);
+        let at = begin.plus_ms(n as i64 * apart);
+        let request = data_plane("shop", at).ip(from[n % from.len()]);
+        log.ask_as(request, at, Some(&text), (400, 0, 300));
+    }
+    let end = begin.plus_ms(count as i64 * apart + HOUR_MS);
+    log.ask(end, Some("SELECT * FROM c WHERE c.id = @id"), 200, 1, 310);
+    log
+}
+
+#[test]
+fn a_campaign_from_several_addresses_is_one_alert_that_names_them() {
+    let alerts = failing(90, 4_000, &PAYLOADS, &ADDRESSES).alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    assert_eq!(kind(&alerts[0]), FAILING);
+    let description = alerts[0]["properties"]["description"].as_str().unwrap();
+    for [a, b, c, d] in ADDRESSES {
+        assert!(description.contains(&format!("{a}.{b}.{c}.{d}")), "{description}");
+    }
+    // A release in which one query is broken, on three machines.
+    assert_eq!(failing(90, 4_000, &APOSTROPHES, &ADDRESSES).alerts(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_slow_campaign_alerts_and_slow_apostrophes_do_not() {
+    // Too slow for any ten minutes: one in four.
+    let alerts = failing(60, 4 * MINUTE_MS, &PAYLOADS, &ADDRESSES).alerts();
+    assert!(!alerts.is_empty() && alerts.iter().all(|a| kind(a) == FAILING), "{alerts:#?}");
+    let ids: std::collections::BTreeSet<_> = alerts.iter().map(|a| a["name"].to_string()).collect();
+    assert_eq!(ids.len(), 1, "one campaign is one alert: {alerts:#?}");
+    assert_eq!(failing(60, 4 * MINUTE_MS, &APOSTROPHES, &ADDRESSES).alerts(), Vec::<Value>::new());
+}
+
+#[test]
+fn another_campaign_days_later_is_another_alert() {
+    let mut log = failing(90, 4_000, &PAYLOADS, &ADDRESSES);
+    let begin = START.plus_ms((DAYS + 3) * DAY_MS);
+    for n in 0..90 {
+        let text = format!("{NAMED}'{}'", PAYLOADS[n % PAYLOADS.len()]);
+        log.ask(begin.plus_ms(n as i64 * 4_000), Some(&text), 400, 0, 300);
+    }
+    log.ask(begin.plus_ms(2 * HOUR_MS), Some("SELECT * FROM c WHERE c.id = @id"), 200, 1, 310);
+    let ids: std::collections::BTreeSet<_> =
+        log.alerts().iter().map(|a| a["name"].to_string()).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn an_injection_from_another_address_than_the_burst_names_the_burst() {
+    let mut log = failing(90, 4_000, &PAYLOADS, &ADDRESSES[1..]);
+    let at = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS + 20 * MINUTE_MS);
+    let text = "SELECT VALUE c FROM c WHERE c.x = '' OR c.id = c.id";
+    let request = data_plane("shop", at).ip(ADDRESSES[0]);
+    log.ask_as(request, at, Some(text), (200, 900, 300));
+    let alerts = log.alerts();
+    let found = alerts.iter().find(|a| kind(a) == WORKING).expect("the injection");
+    let description = found["properties"]["description"].as_str().unwrap();
+    assert!(description.contains("fuzzing attempt"), "{description}");
+}
+
+/// A condition put in under OR that let nothing more through is not worth High.
+#[test]
+fn what_lets_more_through_is_high_only_where_more_came() {
+    let attack = format!("{NAMED}'{MARKER}' OR c.owner = 'me'");
+    for (rows, severity) in [(1, "Medium"), (5000, "High")] {
+        let alerts = day_of(&working(&attack, rows));
+        assert_eq!(alerts.len(), 1, "{rows}: {alerts:#?}");
+        assert_eq!(alerts[0]["properties"]["severity"], severity, "{rows} rows");
+    }
+}
+
+/// Whole rows where the account's own query has some properties: its next release asks for them, a
+/// stranger takes them.
+#[test]
+fn whole_rows_are_a_release_by_the_usual_key_and_an_alert_by_a_stranger() {
+    let wide = format!("SELECT * FROM c WHERE c.f18 = '{MARKER}'");
+    assert_eq!(day_of(&working(&wide, 3)), Vec::<Value>::new());
+    let mut log = Log::with_history();
+    let at = START.plus_ms(DAYS * DAY_MS + 9 * HOUR_MS);
+    let stranger = data_plane("shop", at).ip([20, 50, 2, 10]).entra(77);
+    log.ask_as(stranger, at, Some(&wide), (200, 500, 300));
+    log.attack(&[]);
+    let alerts = log.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    assert_eq!(alerts[0]["properties"]["severity"], "Medium");
+    let told = alerts[0]["properties"]["description"].as_str().unwrap();
+    assert!(told.contains("more properties than the known query"), "{told}");
 }

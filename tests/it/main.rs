@@ -1,12 +1,16 @@
 //! One integration binary: one link, many rooms.
 
 mod actors;
+mod alert_places;
 mod architecture;
 mod budget;
 mod cli;
+mod decisions;
 mod demo;
+mod deploy;
 mod determinism;
 mod evidence;
+mod feeds;
 mod golden_state;
 mod inbox;
 mod injections;
@@ -17,8 +21,10 @@ mod query;
 mod rebuild;
 mod scenarios;
 mod serve;
+mod server;
 mod shuffles;
 mod simulated;
+mod sinks;
 mod snapshots;
 mod splits;
 mod state;

@@ -27,7 +27,7 @@ class Corpus:
             return
         self.seen.add(key)
         record["split"], record["unseen"] = split(record["collection"], record["template_id"], record["family"])
-        record["grammar"] = takes(cosmos.grammar, record["query"])
+        record["grammar"] = not cosmos.refusal(record["query"], cosmos.grammar)
         record["id"] = lists.digest(*key)[:12]
         self.records.append(record)
 
@@ -44,14 +44,6 @@ def split(collection, template_id, family):
     if template and kind:
         return "tune", ""
     return "report", "family" if template else "template" if kind else "both"
-
-
-def takes(parse, query):
-    try:
-        parse(query)
-        return True
-    except cosmos.Refused:
-        return False
 
 
 def template_id(collection, text):

@@ -458,6 +458,15 @@ def parse(query):
     return resolve(grammar(query))
 
 
+def refusal(query, reader=parse):
+    """Why a query is refused, in a word; nothing where it is taken."""
+    try:
+        reader(query)
+        return ""
+    except Refused as refused:
+        return refused.kind
+
+
 def strip_places(tree):
     if not isinstance(tree, tuple):
         return tree

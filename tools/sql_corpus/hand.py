@@ -40,29 +40,12 @@ def marked(line, place):
     return mark, query
 
 
-def refusal(query):
-    """Why the oracle refuses a query, or nothing."""
-    try:
-        cosmos.parse(query)
-        return ""
-    except cosmos.Refused as refused:
-        return refused.kind
-
-
 def record(family, mark, query, template):
     part = "tune" if lists.share("hand", template) < 0.5 else "report"
     return {"collection": "hand", "family": family, "context": "-", "class": CLASSES[mark], "query": query,
             "template": template, "template_id": f"h-{lists.digest(template)[:8]}", "area": family, "values": [],
-            "effect": "", "reason": refusal(query), "split": part, "unseen": "" if part == "tune" else "both",
-            "grammar": build_grammar(query), "id": lists.digest(template, query)[:12]}
-
-
-def build_grammar(query):
-    try:
-        cosmos.grammar(query)
-        return True
-    except cosmos.Refused:
-        return False
+            "effect": "", "reason": cosmos.refusal(query), "split": part, "unseen": "" if part == "tune" else "both",
+            "grammar": not cosmos.refusal(query, cosmos.grammar), "id": lists.digest(template, query)[:12]}
 
 
 def write(out):

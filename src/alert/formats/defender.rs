@@ -50,7 +50,7 @@ fn body(alert: &Alert) -> Value {
         "resourceIdentifiers": resources(alert),
         "remediationSteps": card.remediation,
         "vendorName": PRODUCT,
-        "status": "Active",
+        "status": if alert.marks.is_silenced() { "Dismissed" } else { "Active" },
         "extendedLinks": links(alert),
         "timeGeneratedUtc": generated,
         "productName": PRODUCT,
@@ -169,9 +169,12 @@ fn principal(caller: &CallerFacts) -> Option<Value> {
     Some(Value::Object(out))
 }
 
-/// The same for all alerts of one story: the principal where there is one, else the caller's
+/// The same for all alerts of one story: its incident, else the principal where there is one, else the caller's
 /// address or network on this account.
 fn correlation_key(alert: &Alert) -> String {
+    if let Some(incident) = &alert.marks.incident {
+        return format!("incident:{}", incident.id);
+    }
     let (caller, account) = (&alert.finding.caller, clean(&alert.finding.account.key()));
     match (&caller.principal, caller.ip, caller.asn) {
         (Some(id), _, _) => format!("principal:{}", clean(id.as_str())),

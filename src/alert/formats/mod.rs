@@ -67,7 +67,7 @@ pub fn write_line(alert: &Alert, format: Format, out: &mut Vec<u8>) {
 }
 
 /// ATT&CK's name of the card's tactic.
-fn tactic_name(card: &KindCard) -> &'static str {
+pub(super) fn tactic_name(card: &KindCard) -> &'static str {
     match card.tactic.as_str() {
         "TA0001" => "Initial Access",
         "TA0006" => "Credential Access",

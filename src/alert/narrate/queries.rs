@@ -141,15 +141,23 @@ pub fn injection(alert: &Alert, e: &QueryEvidence) -> String {
 /// What happened, of a burst.
 pub fn burst(alert: &Alert, e: &BurstEvidence) -> String {
     let mut text = format!(
-        "{} of {} failed as malformed within 10 minutes from {} from {}; ten minutes here hold {} \
-         to {} of one caller.",
+        "{} of {} failed as malformed within {} from {}, most of the last ones from {}; such a \
+         span here holds {} to {}.",
         plural(e.count as f64, "query", "queries"),
         container(alert),
-        moment(alert.finding.start),
+        e.within,
+        moment(e.since),
         verdict::caller(alert),
         count(e.usual[0]),
         count(e.usual[1])
     );
+    if e.addresses.len() > 1 {
+        let addresses: Vec<String> = e.addresses.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(
+            " They came from several addresses, among them {}.",
+            list(&addresses)
+        ));
+    }
     match e.texts {
         Some(_) => {
             text.push_str(&format!(

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::event::QueryRead;
+use crate::event::{Category, QueryRead};
 
 mod ran;
 
@@ -81,7 +81,8 @@ pub struct Answer {
     pub succeeded: bool,
 }
 
-/// Requests of one caller to one container that were refused as malformed (400).
+/// Requests of one caller to one container that were refused as malformed (400, or the code of the
+/// API for it).
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailureRow {
     /// Hash of caller and container.
@@ -94,6 +95,8 @@ pub struct FailureRow {
     pub container: Text,
     /// How many.
     pub count: u64,
+    /// What they were refused with: the smallest code, where they differ.
+    pub status: i32,
     /// First and last time, with the activity id of each.
     pub first: (Timestamp, [u8; 16]),
     /// See `first`.
@@ -150,6 +153,26 @@ pub fn query_key(read: &QueryRead, container: &str) -> u64 {
     h.digest()
 }
 
+/// The service could not read what was asked: each API has its own codes for that.
+pub(super) fn is_malformed(r: &Request) -> bool {
+    match r.category {
+        // BadValue, FailedToParse, TypeMismatch; no such stage, no such operator of a pipeline,
+        // regular expression that does not compile.
+        Category::MongoRequests => {
+            matches!(r.status, 2 | 9 | 14 | 168 | 40324 | 51091)
+        }
+        // Syntax error, invalid query (native protocol v4, section 9).
+        Category::CassandraRequests => matches!(r.status, 0x2000 | 0x2200),
+        // 597: the script failed.
+        Category::GremlinRequests => matches!(r.status, 400 | 597),
+        _ => r.status == 400,
+    }
+}
+
+fn cell_number(time: Timestamp) -> u64 {
+    time.minute().div_euclid(limits::CELL_MINUTES) as u64
+}
+
 fn id(activity: Option<u128>) -> [u8; 16] {
     activity.unwrap_or_default().to_be_bytes()
 }
@@ -168,7 +191,7 @@ fn insert_sorted<T>(rows: &mut Vec<T>, row: T, at: usize, max: usize) {
 }
 
 impl QueryCell {
-    /// Adds the text of one query; `known` says that the account knows it.
+    /// Adds the text of one query; `known` says that the account knew it before this cell's hour.
     pub fn add_run(
         &mut self,
         (time, place): (Timestamp, Place),
@@ -191,7 +214,9 @@ impl QueryCell {
             (false, false) => 2,
             (false, true) => 3,
         };
-        let rank = class << 62 | key >> 2;
+        // Where there are too many it is not the same ones in every cell.
+        let lot = xxhash_rust::xxh3::xxh3_64_with_seed(&key.to_le_bytes(), cell_number(time));
+        let rank = class << 62 | lot >> 2;
         let at = (time, id(run.activity_id), place);
         let position = match self.rows.binary_search_by_key(&rank, |(rank, _)| *rank) {
             Ok(position) => {
@@ -250,8 +275,7 @@ impl QueryCell {
     /// caller.
     pub fn add_request(&mut self, at: (Timestamp, Place), r: &Request, stranger: bool) {
         self.requests = self.requests.saturating_add(r.count);
-        let malformed = r.status == 400;
-        if malformed {
+        if is_malformed(r) {
             self.malformed = self.malformed.saturating_add(r.count);
             self.add_failure(at, r);
         }
@@ -261,7 +285,7 @@ impl QueryCell {
     /// Keeps what answered a query or command.
     pub(super) fn add_answer(&mut self, time: Timestamp, r: &Request, stranger: bool) {
         let Some(activity) = join_id(time, r) else { return };
-        let class: u64 = if r.status == 400 { 0 } else { 1 + u64::from(!stranger) };
+        let class: u64 = if is_malformed(r) { 0 } else { 1 + u64::from(!stranger) };
         let rank = class << 62 | activity_hash(activity) >> 2;
         let answer = Answer {
             rank,
@@ -431,6 +455,7 @@ impl FailureRow {
             database: r.database.clone(),
             container: r.container.clone(),
             count: 0,
+            status: r.status,
             first: (Timestamp::MAX, [u8::MAX; 16]),
             last: (Timestamp::MIN, [0; 16]),
             first_place: Place::NOWHERE,
@@ -442,6 +467,7 @@ impl FailureRow {
 
     fn add(&mut self, (time, id, place): (Timestamp, [u8; 16], Place), r: &Request) {
         self.count = self.count.saturating_add(r.count);
+        self.status = self.status.min(r.status);
         let first = (time, id, place).min((self.first.0, self.first.1, self.first_place));
         let last = (time, id, place).max((self.last.0, self.last.1, self.last_place));
         (self.first, self.first_place) = ((first.0, first.1), first.2);

@@ -383,7 +383,10 @@ impl LocationBaseline {
                 .last_seen(&category)
                 .map(|last| day.saturating_sub(last).max(0) as f64),
             history: (n, self.exposure.value(now, half_life)),
-            returning: self.quarantine.iter().any(|q| q.category == category && q.first_day < day),
+            returning: self
+                .quarantine
+                .iter()
+                .any(|q| q.category == category && q.first_day < day && !q.kept_out),
             unseen_network: !self.knows(&visit).network,
             unseen_client: self.unseen_client(&visit),
             unseen_key: self.unseen_key(visit.key_kind),

@@ -4,8 +4,8 @@ use super::assess::journey;
 use super::category::{Area, Category, Visit};
 use super::prior::LocationContribution;
 use super::{
-    JUDGED_MAX, Judged, LocationBaseline, NoveltyCount, QUARANTINE_MAX, QUARANTINE_VISITS_MAX,
-    Quarantined, TRAVELLERS_MAX, Traveller,
+    JUDGED_MAX, Judged, LocationBaseline, NoveltyCount, QUARANTINE_VISITS_MAX, Quarantined,
+    TRAVELLERS_MAX, Traveller,
 };
 use crate::baseline::cell::Cell;
 use crate::profile::LocationProfile;
@@ -160,7 +160,7 @@ impl LocationBaseline {
         if unseen > 0.0 { arrivals / (arrivals + unseen) } else { 1.0 }
     }
 
-    fn count_novelty(
+    pub(super) fn count_novelty(
         &mut self,
         index: u8,
         at: Timestamp,
@@ -190,20 +190,15 @@ impl LocationBaseline {
         let quarantined = o.p < profile.quarantine_p;
         let novelty = o.novelty.map(|n| n.index() as u8);
         if !self.quarantine.iter().any(|q| q.category == o.category) && quarantined {
-            self.quarantine.reserve_exact(1);
-            self.quarantine.push(Quarantined {
+            self.hold(Quarantined {
                 category: o.category.clone(),
                 novelty,
                 first_day: day,
                 last_day: i64::MIN,
                 days: 0,
                 visits: Vec::new(),
+                kept_out: false,
             });
-            if self.quarantine.len() > QUARANTINE_MAX {
-                let newcomer = self.quarantine.len() - 1;
-                let oldest = (0..newcomer).min_by_key(|i| self.quarantine[*i].last_day);
-                self.quarantine.remove(oldest.unwrap_or(0));
-            }
         }
         let category = o.category.clone();
         self.judged.reserve_exact(1);
@@ -245,7 +240,13 @@ impl LocationBaseline {
         true
     }
 
-    fn teach(&mut self, visit: &Visit, day: i64, weight: f64, profile: &LocationProfile) {
+    pub(super) fn teach(
+        &mut self,
+        visit: &Visit,
+        day: i64,
+        weight: f64,
+        profile: &LocationProfile,
+    ) {
         let half_life = profile.half_life_days;
         self.areas.teach(&visit.area, day, weight, half_life);
         if let Some(network) = &visit.network {
@@ -302,7 +303,7 @@ impl LocationBaseline {
                 age >= profile.quarantine_days && q.days >= profile.quarantine_distinct_days;
             let gone =
                 day.saturating_sub(q.last_day.max(q.first_day)) >= profile.quarantine_expiry_days;
-            if !(gone || (proven && clean)) {
+            if q.kept_out || !(gone || (proven && clean)) {
                 self.quarantine.reserve_exact(1);
                 self.quarantine.push(q);
                 continue;

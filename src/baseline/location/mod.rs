@@ -18,6 +18,7 @@ mod assess;
 mod calibration;
 pub mod category;
 mod learn;
+mod lesson;
 mod observation;
 mod prior;
 mod seen;
@@ -25,6 +26,7 @@ mod seen;
 pub(crate) mod tests;
 
 pub use assess::PlaceContext;
+pub use lesson::KEPT_OUT_MAX;
 pub use observation::{PlaceObservation, TravelEvidence};
 pub use prior::{LocationContribution, LocationPrior};
 pub use seen::{Seen, SeenSet};
@@ -93,6 +95,8 @@ pub struct Quarantined {
     pub(crate) days: u32,
     /// The places that a release will teach, ascending.
     pub(crate) visits: Vec<Visit>,
+    /// A person said that it was an attack: never released.
+    pub(crate) kept_out: bool,
 }
 
 /// Where a principal was last.
@@ -192,11 +196,15 @@ impl LocationBaseline {
         }
     }
 
-    /// The caller's network and client are both known here.
-    pub fn is_familiar(&self, key: &CallerKey) -> bool {
+    /// The caller's area, network and client are all known here since before `day`. What was met on
+    /// the day itself is left out, so that the answer does not turn on how much of it is learnt.
+    pub fn was_familiar(&self, key: &CallerKey, day: i64) -> bool {
         Visit::of(key).is_some_and(|visit| {
-            let known = self.knows(&visit);
-            known.network && known.area && known.client
+            let network = visit.network.is_none_or(|n| self.networks.contained(&n, day));
+            let family = &visit.combination.family;
+            network
+                && self.areas.contained(&visit.area, day)
+                && self.families.contained(family, day)
         })
     }
 

@@ -43,6 +43,11 @@ impl<K: Ord + Clone, const MAX: usize> SeenSet<K, MAX> {
         self.get(key).is_some()
     }
 
+    /// Known since before `day`.
+    pub fn contained(&self, key: &K, day: i64) -> bool {
+        self.get(key).is_some_and(|seen| seen.first_day < day)
+    }
+
     /// Counts `key` on `day`, once a day. A day before the first one (a late record) moves the
     /// first one back.
     pub fn teach(&mut self, key: &K, day: i64, weight: f64, half_life_days: f64) {

@@ -5,6 +5,9 @@ use super::*;
 use crate::baseline::cell::{KnownRow, NO_TAG, QueryCell};
 use crate::time::Timestamp;
 
+/// Days before the one that ends which open cells may look back: the largest lateness.
+const LATENESS_DAYS: i64 = 2;
+
 /// A new query and whether it is odd enough to wait before it teaches.
 pub type Judged<'a> = (&'a QueryObservation, bool);
 
@@ -22,6 +25,7 @@ impl QueryShapes {
         if had_text {
             self.day_has_text = true;
             self.first_day.get_or_insert(at.day());
+            self.first_minute.get_or_insert(minute);
         }
         let earlier = self.answered_before(minute, cell);
         self.carry_over(minute, cell);
@@ -67,6 +71,10 @@ impl QueryShapes {
 
     /// Midnight.
     pub fn close_day(&mut self, day: i64, profile: &QueriesProfile) {
+        // No cell that opens from now on looks back so far.
+        let start = Timestamp::of_day(day.saturating_sub(LATENESS_DAYS)).minute();
+        self.changes.retain(|change| change.minute >= start);
+        self.changes.shrink_to_fit();
         if !std::mem::take(&mut self.day_has_text) {
             return;
         }
@@ -180,7 +188,7 @@ impl QueryShapes {
         let row = &observation.joined.row;
         let Err(mut position) = self.position(key) else { return };
         if self.shapes.len() >= SHAPES_MAX {
-            let Some(removed) = self.evict() else { return };
+            let Some(removed) = self.evict(at) else { return };
             position -= usize::from(removed < position);
         }
         let today = day_code(at.day());
@@ -197,6 +205,7 @@ impl QueryShapes {
         };
         self.shapes.reserve_exact(1);
         self.shapes.insert(position, shape);
+        self.note_change(at, key);
         self.arrivals.add(at, 1.0, profile.half_life_days);
         self.keep_tokens(key, &row.read, &row.container);
         if let Some(answer) = &observation.joined.answer {
@@ -205,7 +214,7 @@ impl QueryShapes {
     }
 
     /// The shape used least goes; of equals the one unseen longest.
-    fn evict(&mut self) -> Option<usize> {
+    pub(super) fn evict(&mut self, at: Timestamp) -> Option<usize> {
         let order = |s: &Shape| (s.weight, s.last_day, s.key);
         let (position, shape) = self.shapes.iter().enumerate().min_by(|(_, a), (_, b)| {
             let ((wa, da, ka), (wb, db, kb)) = (order(a), order(b));
@@ -214,7 +223,17 @@ impl QueryShapes {
         let key = shape.key;
         self.shapes.remove(position);
         self.tokens.retain(|t| t.key != key);
+        self.note_change(at, key);
         Some(position)
+    }
+
+    fn note_change(&mut self, at: Timestamp, key: u64) {
+        if self.changes.len() < CHANGES_MAX {
+            self.changes.reserve_exact(1);
+        } else {
+            self.changes.remove(0);
+        }
+        self.changes.push(Change { minute: at.minute(), key });
     }
 
     /// Keeps the tokens of a shape, while they are among those of the shapes used most.

@@ -19,6 +19,7 @@ pub mod errors;
 mod join;
 mod learn;
 mod observation;
+pub mod refused;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,10 @@ pub const TEXT_BYTES_MAX: usize = 240;
 const CONTAINER_BYTES_MAX: usize = 64;
 /// Odd new shapes that wait before they teach; beyond it the oldest goes.
 pub const WAITING_MAX: usize = 16;
+/// Changes of what is known that are remembered, the oldest of which give way: four new shapes in
+/// each cell of an hour and the default lateness, four that waited for their requests before it, and
+/// as many that went for them.
+pub const CHANGES_MAX: usize = 80;
 /// Principals remembered of one shape, by hash.
 const PRINCIPALS_MAX: usize = 4;
 
@@ -77,6 +82,14 @@ pub struct Waiting {
     pub(crate) days: u16,
 }
 
+/// A shape became known, or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Last minute of the cell that did it.
+    pub(crate) minute: i64,
+    pub(crate) key: u64,
+}
+
 /// The tokens of a known shape, and what people are shown of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptTokens {
@@ -100,6 +113,11 @@ pub struct QueryShapes {
     /// New shapes, decayed (N), and days with query text, decayed (E).
     pub(crate) arrivals: Decayed,
     pub(crate) exposure: Decayed,
+    /// Changes of `shapes` that cells which are still open must not see, in the order in which they
+    /// came.
+    pub(crate) changes: Vec<Change>,
+    /// Last minute of the first cell with text.
+    pub(crate) first_minute: Option<i64>,
     pub(crate) first_day: Option<i64>,
     pub(crate) active_days: u32,
     /// Query text was seen on the current day.
@@ -118,6 +136,8 @@ impl Default for QueryShapes {
             waiting: Vec::new(),
             arrivals: Decayed::default(),
             exposure: Decayed::default(),
+            changes: Vec::new(),
+            first_minute: None,
             first_day: None,
             active_days: 0,
             day_has_text: false,
@@ -141,6 +161,17 @@ impl QueryShapes {
     /// The account knows this query.
     pub fn knows(&self, key: u64) -> bool {
         self.position(key).is_ok()
+    }
+
+    /// The account knew this query before `minute`, of what is still remembered to have changed since.
+    pub fn knew(&self, key: u64, minute: i64) -> bool {
+        let changes = self.changes.iter().filter(|c| c.key == key && c.minute >= minute);
+        self.knows(key) ^ (changes.count() % 2 == 1)
+    }
+
+    /// Text had been seen before `minute`.
+    pub fn had_text(&self, minute: i64) -> bool {
+        self.first_minute.is_some_and(|first| first < minute)
     }
 
     fn position(&self, key: u64) -> Result<usize, usize> {
@@ -197,6 +228,7 @@ impl QueryShapes {
         profile: &QueriesProfile,
     ) -> QueryObservation {
         let kin = kin_of(&joined.row.read, &joined.row.container);
+        let caller = joined.caller.as_ref().map(|(key, _)| join::principal_code(&key.credential));
         let akin: Vec<Kin> = self
             .tokens
             .iter()
@@ -204,7 +236,9 @@ impl QueryShapes {
             .filter_map(|t| {
                 let shape = self.shapes.get(self.position(t.key).ok()?)?;
                 let same_skeleton = shape.kin == kin;
-                Some(Kin { tokens: Arc::clone(&t.tokens), same_skeleton, history: shape.history() })
+                let by_caller = caller.is_none_or(|caller| shape.may_be_run_by(caller));
+                let tokens = Arc::clone(&t.tokens);
+                Some(Kin { tokens, same_skeleton, by_caller, history: shape.history() })
             })
             .collect();
         QueryObservation {
@@ -219,7 +253,8 @@ impl QueryShapes {
 
     /// Heap bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.shape_bytes() + self.carry.heap_bytes()
+        let changes = self.changes.capacity() * size_of::<Change>();
+        self.shape_bytes() + changes + self.carry.heap_bytes()
     }
 
     /// Of these, bytes of what is known for good.
@@ -230,13 +265,14 @@ impl QueryShapes {
             + self.waiting.capacity() * size_of::<Waiting>()
     }
 
-    /// Most heap bytes, besides what the carry over from one cell to the next takes.
+    /// Most heap bytes, besides what is kept for cells that are open or come.
     pub const SHAPE_BYTES_MAX: usize = SHAPES_MAX * size_of::<Shape>()
         + TOKENS_KEPT_MAX * size_of::<KeptTokens>()
         + TOKEN_AND_TEXT_BYTES_MAX
         + WAITING_MAX * size_of::<Waiting>();
     /// Most heap bytes.
-    pub const HEAP_MAX: usize = Self::SHAPE_BYTES_MAX + Carry::HEAP_MAX;
+    pub const HEAP_MAX: usize =
+        Self::SHAPE_BYTES_MAX + CHANGES_MAX * size_of::<Change>() + Carry::HEAP_MAX;
 }
 
 const _: () = assert!(QueryShapes::SHAPE_BYTES_MAX <= limits::QUERY_SHAPES_BYTES_MAX);
@@ -252,6 +288,13 @@ fn read_bytes(read: &QueryRead) -> usize {
 }
 
 impl Shape {
+    /// The principal has run it, or it is not known who did, or more did than are remembered.
+    fn may_be_run_by(&self, principal: u16) -> bool {
+        self.principals.contains(&principal)
+            || self.principals[0] == 0
+            || !self.principals.contains(&0)
+    }
+
     fn history(&self) -> ReturnHistory {
         let [mean, variance, n] = self.bytes.map(f64::from);
         ReturnHistory {

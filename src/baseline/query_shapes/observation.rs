@@ -1,6 +1,8 @@
 //! What detectors see of queries.
+use super::errors::Span;
+use super::refused::Refused;
 use super::*;
-use crate::baseline::cell::{FailedTexts, FailureRow};
+use crate::baseline::cell::FailureRow;
 
 /// A query with the request that carried it, where that was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,13 @@ pub struct Joined {
     pub late: bool,
 }
 
+impl Joined {
+    /// It did not parse, or the log says that it was not done.
+    pub fn failed(&self) -> bool {
+        self.row.read.failure.is_some() || self.answer.is_some_and(|a| !a.succeeded)
+    }
+}
+
 /// A known query that a new one may come from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kin {
@@ -22,6 +31,8 @@ pub struct Kin {
     pub tokens: Arc<[u16]>,
     /// The same up to the filter, in the same container.
     pub same_skeleton: bool,
+    /// Who asks now has run it before, as far as is known.
+    pub by_caller: bool,
     /// What it returned so far.
     pub history: ReturnHistory,
 }
@@ -74,20 +85,22 @@ impl QueryObservation {
     }
 }
 
-/// Malformed requests of one caller to one container in ten minutes.
+/// Malformed requests to an account in one span that ends with a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BurstObservation {
-    /// The requests.
-    pub failure: FailureRow,
-    /// Who sent them, where the cell kept the caller.
+    /// Over how long.
+    pub span: Span,
+    /// What was refused in that time.
+    pub refused: Refused,
+    /// Those of the cell that ends it, by caller and container, as far as they are kept.
+    pub here: Vec<FailureRow>,
+    /// Who sent most of the cell's, where it kept the caller.
     pub caller: Option<(CallerKey, CallerRow)>,
-    /// What texts of the container that did not parse say.
-    pub texts: Option<FailedTexts>,
-    /// P(so many in ten innocent minutes).
+    /// P(so many in an innocent span).
     pub p: f64,
-    /// Ten-minute cells with queries a day.
+    /// Spans with queries a day.
     pub per_day: f64,
-    /// How many the 50th and 99th percentile of such cells held.
+    /// How many the 50th and 99th percentile of such spans held.
     pub usual: [f64; 2],
     /// How far the facet can be trusted.
     pub maturity: Maturity,

@@ -282,6 +282,33 @@ fn however_many_shapes_come_the_facet_stays_within_its_bytes_and_the_heavy_ones_
 }
 
 #[test]
+fn what_was_known_at_a_moment_is_told_whatever_was_learnt_since() {
+    let mut shapes = QueryShapes::default();
+    let (first, second) = (cell_end(DAY, 3), cell_end(DAY, 5));
+    for (minute, shape) in [(first, 1), (second, 2)] {
+        let mut cell = Cell::default();
+        add_text(&mut cell, minute, 1, &read(shape, &[]), &shapes);
+        add_request(&mut cell, minute, &request(1, 200, 900));
+        close(&mut shapes, minute, &cell, false);
+    }
+    let key = |shape| query_key(&read(shape, &[]), "orders");
+    let knew = |shapes: &QueryShapes, minute| [1, 2, 3].map(|n| shapes.knew(key(n), minute));
+    assert_eq!(knew(&shapes, first), [false; 3]);
+    assert_eq!(knew(&shapes, first + 1), [true, false, false]);
+    assert_eq!(knew(&shapes, second + 1), [true, true, false]);
+    assert!(!shapes.had_text(first) && shapes.had_text(first + 1));
+    // What has gone since was known all the same.
+    let third = cell_end(DAY, 7);
+    shapes.shapes.iter_mut().filter(|s| s.key == key(1)).for_each(|s| s.weight = 0.0);
+    assert!(shapes.evict(Timestamp::of_minute(third)).is_some());
+    assert_eq!(knew(&shapes, third + 1), [false, true, false]);
+    assert_eq!(knew(&shapes, third), [true, true, false]);
+    // Days later nobody asks for it.
+    shapes.close_day(DAY + 3, &profile());
+    assert!(shapes.changes.is_empty());
+}
+
+#[test]
 fn deployments_raise_the_rate_of_new_queries_and_quiet_weeks_lower_it() {
     let run = |every: i64| {
         let mut shapes = QueryShapes::default();
@@ -328,7 +355,7 @@ fn any_order_of_arrival_gives_the_same_cell() {
 
 mod errors {
     use super::*;
-    use crate::baseline::query_shapes::errors::ErrorsBaseline;
+    use crate::baseline::query_shapes::errors::{ErrorsBaseline, Span};
 
     fn cell_with(minute: i64, malformed: u64) -> Cell {
         let mut cell = Cell::default();
@@ -362,11 +389,14 @@ mod errors {
         let mut noisy = ErrorsBaseline::default();
         live(&mut noisy, DAY..DAY + 30, |_, n| if n % 12 == 0 { 30 } else { 1 });
         let fresh = ErrorsBaseline::default();
-        let at = |e: &ErrorsBaseline| e.p(30, now, &p.burst);
+        let at = |e: &ErrorsBaseline| e.p(Span::TenMinutes, 30, now, &p.burst);
         assert!(at(&quiet) < at(&fresh) && at(&fresh) < at(&noisy));
         assert!(at(&quiet) < 1e-4 && at(&noisy) > 0.05, "{} {}", at(&quiet), at(&noisy));
-        assert!(quiet.p(100, now, &p.burst) < quiet.p(30, now, &p.burst));
-        assert_eq!(quiet.p(0, now, &p.burst), 1.0);
+        assert!(
+            quiet.p(Span::TenMinutes, 100, now, &p.burst)
+                < quiet.p(Span::TenMinutes, 30, now, &p.burst)
+        );
+        assert_eq!(quiet.p(Span::TenMinutes, 0, now, &p.burst), 1.0);
     }
 
     #[test]
@@ -378,7 +408,28 @@ mod errors {
         live(&mut once, DAY..DAY + 30, burst(DAY + 29));
         live(&mut often, DAY..DAY + 30, burst(DAY + 10));
         let now = Timestamp::of_hour((DAY + 30) * 24);
-        assert!(once.p(200, now, &p.burst) < 1e-5);
-        assert!(often.p(200, now, &p.burst) > 1e-3);
+        assert!(once.p(Span::TenMinutes, 200, now, &p.burst) < 1e-5);
+        assert!(often.p(Span::TenMinutes, 200, now, &p.burst) > 1e-3);
+    }
+
+    #[test]
+    fn a_slow_campaign_is_rarer_in_a_day_than_in_its_ten_minutes() {
+        let p = profile();
+        let mut errors = ErrorsBaseline::default();
+        // One innocent refusal every second hour; on the last day five an hour.
+        live(&mut errors, DAY..DAY + 30, |_, n| u64::from(n % 12 == 0));
+        for n in 0..72 {
+            let minute = cell_end(DAY + 30, n);
+            errors.learn(minute, &cell_with(minute, 1), (1e-3, 3), &p.burst);
+        }
+        let minute = cell_end(DAY + 30, 72);
+        let seen = errors.assess(minute, &cell_with(minute, 1), false, &p);
+        let day = seen.iter().find(|o| o.span == Span::Day).unwrap();
+        // The last 24 hours reach back into the day before.
+        assert_eq!(day.refused.count, 78);
+        assert!(day.p < 0.01, "{}", day.p);
+        assert!(seen.iter().all(|o| o.span != Span::TenMinutes), "one request is no burst");
+        // The calendar day before was an ordinary one.
+        assert!(errors.p(Span::Day, 12, Timestamp::of_minute(minute), &p.burst) > 0.5);
     }
 }

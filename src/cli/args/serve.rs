@@ -15,6 +15,9 @@ pub struct Serve {
     /// Address and port of the HTTP interface [default: serve.listen].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// Listen beyond this machine without TLS, although everybody on the way can read along.
+    #[arg(long)]
+    pub insecure_listen: bool,
     /// A made-up fleet that lives an hour a second, with attacks; in a temporary directory unless one is named.
     #[arg(long, conflicts_with_all = ["watch", "warm_up"])]
     pub demo: bool,

@@ -1,18 +1,13 @@
 //! What stands under `OR`.
+use super::optional::OPTIONAL_MAX;
 use super::{Place, Walk};
 use crate::cosmos_sql::fold::{Constant, Truth, mirrored};
 use crate::cosmos_sql::kind::{Binary, Kind, Unary};
 use crate::cosmos_sql::tree::NodeId;
 use crate::event::Sign;
 
-/// Most alternatives of a group that is one optional filter.
-const OPTIONAL_MAX: usize = 8;
-
 /// Alternatives that are compared each with each.
 const COMPARED_MAX: usize = 128;
-
-/// What applications have for "any".
-const ALL: [&[u8]; 9] = [b"", b"*", b"%", b"-", b"all", b"any", b"none", b"null", b"undefined"];
 
 impl Walk<'_, '_> {
     /// `OR`: one that always holds makes the others idle.
@@ -22,26 +17,8 @@ impl Walk<'_, '_> {
         // A filter that is optional is a group of its own: in brackets, or the only one.
         let optional = bracketed || (place == Place::Filter && children.len() == 2);
         let beside = if optional && children.len() <= OPTIONAL_MAX { &*children } else { &[] };
-        let mut idle = false;
-        for child in &children {
-            match self.folder.truth(*child) {
-                Truth::Always if bracketed && self.is_left_out(*child, &children) => {}
-                Truth::Always => {
-                    idle = true;
-                    self.note(Sign::AlwaysTrueUnderOr, *child);
-                }
-                // A thing compared with itself is written by nobody who means something.
-                Truth::Nearly if self.is_idle(*child) => {
-                    idle = true;
-                    self.note(Sign::AlwaysTrueUnderOr, *child);
-                }
-                Truth::Nearly if !self.is_search(*child) => {
-                    self.note(Sign::WideAlternatives, *child);
-                }
-                Truth::Constant => self.note(Sign::ConstantComparison, *child),
-                Truth::Never | Truth::Depends | Truth::Nearly => {}
-            }
-        }
+        let tests = self.tests(node, &children, place);
+        let idle = self.idle_alternatives(node, &children, tests, place);
         if !idle && self.complements(&children) {
             self.note(Sign::WideAlternatives, node);
         }
@@ -61,9 +38,51 @@ impl Walk<'_, '_> {
         if loose {
             self.note(Sign::LooseOr, node);
         }
-        for child in &children {
-            self.condition(*child, Place::Alternative, beside);
+        // What is left blank with its test asks for nothing.
+        let left_out = children.iter().take(tests).any(|t| self.folder.truth(*t) == Truth::Always);
+        for child in children.iter().skip(tests) {
+            let blank = left_out && self.folder.truth(*child) == Truth::Nearly;
+            if !(blank && self.is_search(*child)) {
+                self.condition(*child, Place::Alternative, beside);
+            }
         }
+    }
+
+    /// Alternatives that hold for every row, or nearly every; whether there is one that says nothing.
+    /// The first `tests` only ask whether there is a value.
+    fn idle_alternatives(
+        &mut self,
+        node: NodeId,
+        children: &[NodeId],
+        tests: usize,
+        place: Place,
+    ) -> bool {
+        let bracketed = self.bracketed(node);
+        let mut idle = false;
+        // What an application asks first is its own: input comes behind a value.
+        let mut own = place != Place::Alternative;
+        for child in children.iter().skip(tests) {
+            let truth = self.folder.truth(*child);
+            own &= truth == Truth::Nearly;
+            match truth {
+                Truth::Always if bracketed && self.is_left_out(*child, children) => {}
+                // A thing compared with itself is written by nobody who means something.
+                Truth::Always => {
+                    idle = true;
+                    self.note(Sign::AlwaysTrueUnderOr, *child);
+                }
+                Truth::Nearly if self.is_idle(*child) => {
+                    idle = true;
+                    self.note(Sign::AlwaysTrueUnderOr, *child);
+                }
+                Truth::Nearly if !own && !self.is_search(*child) => {
+                    self.note(Sign::WideAlternatives, *child);
+                }
+                Truth::Constant => self.note(Sign::ConstantComparison, *child),
+                Truth::Never | Truth::Depends | Truth::Nearly => {}
+            }
+        }
+        idle
     }
 
     /// `… OR x AND 'a' = 'a'`, `… OR IS_DEFINED(c.id) AND x`: what says nothing in an `AND` without
@@ -81,32 +100,6 @@ impl Walk<'_, '_> {
                 self.note(Sign::StrayConstant, term);
             }
         }
-    }
-
-    /// `(c.x = '' OR '' = '')`, `('*' = '*' OR c.x = '*')`: a filter that is optional and left out, its
-    /// value the one that stands for all.
-    fn is_left_out(&self, node: NodeId, group: &[NodeId]) -> bool {
-        if self.query.kind(node) != Kind::Binary(Binary::Equal) || group.len() > OPTIONAL_MAX {
-            return false;
-        }
-        let mut sides = self.query.children(node);
-        let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return false };
-        let stands_for_all = |side| match self.folder.constant(side) {
-            Some(Constant::Text(text)) => ALL.iter().any(|all| text.eq_ignore_ascii_case(all)),
-            Some(Constant::Number(n)) => n == 0.0 || n == -1.0,
-            _ => false,
-        };
-        let empty =
-            |side| matches!(self.folder.constant(side), Some(Constant::Text(t)) if t.is_empty());
-        if empty(left) && empty(right) {
-            return true;
-        }
-        let beside = |other: &&NodeId| {
-            **other != node
-                && !matches!(self.query.kind(**other), Kind::And | Kind::Or)
-                && self.query.children(**other).any(|side| self.folder.same(side, left))
-        };
-        stands_for_all(left) && self.folder.same(left, right) && group.iter().find(beside).is_some()
     }
 
     /// Two alternatives that leave nothing between them: `x < k OR x >= k`, `x = k OR x != k`,

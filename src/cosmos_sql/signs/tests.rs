@@ -18,6 +18,20 @@ const PAIRS: &[(Sign, &str, &str)] = &[
     (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR 'x' = 'x')", "('all' = 'all' OR c.n = 'all')"),
     (Sign::AlwaysTrueUnderOr, "c.k = 1 OR 1 = 1", "(0 = 0 OR c.k = 0)"),
     (Sign::AlwaysTrueUnderOr, "c.n = 'x' OR NOT 'a'='b'", "c.n = 'x' OR NOT c.a = 'b'"),
+    (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR null = null)", "(null = null OR c.n = @n)"),
+    (Sign::AlwaysTrueUnderOr, "(null = null OR c.n = 'x')", "(null = null OR c.n = null)"),
+    (Sign::AlwaysTrueUnderOr, "c.k = 1 OR (true OR c.n = 'x')", "c.k = 1 AND (true OR c.n = 'x')"),
+    (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR true)", "(true OR c.n = 'x')"),
+    (Sign::AlwaysTrueUnderOr, "(true OR 5 = c.k)", "(true OR c.k = 5)"),
+    (Sign::AlwaysTrueUnderOr, "true OR c.n = 'x'", "(false OR c.n = 'x')"),
+    (Sign::AlwaysTrueUnderOr, "(c.n = 'x' OR LENGTH('') = 0)", "(LENGTH('') = 0 OR c.n LIKE '%%')"),
+    (Sign::AlwaysTrueUnderOr, "(LENGTH('') = 0 OR c.n = 'x')", "(LENGTH('') < 1 OR c.n = '')"),
+    (Sign::AlwaysTrueUnderOr, "(1 = 1 OR c.k = 1)", "(NOT IS_DEFINED(undefined) OR c.k = 0)"),
+    (
+        Sign::AlwaysTrueFilter,
+        "(c.n = 'x' OR true)",
+        "('' = '' OR c.n = '') AND (null = null OR c.k = null)",
+    ),
     (Sign::AlwaysTrueFilter, "IS_DEFINED(c.id)", "IS_DEFINED(c.email)"),
     (Sign::ConstantComparison, "c.n = 'x' AND 1=1", "c.n = 'x' AND true"),
     (
@@ -26,6 +40,26 @@ const PAIRS: &[(Sign, &str, &str)] = &[
         "c.n = 'x' AND c.modifiedAt = c.createdAt",
     ),
     (Sign::ConstantComparison, "(c.k = 5 OR 6 = 0)", "(c.k = 5 OR 5 = 0)"),
+    (Sign::ConstantComparison, "(c.n = 'x' OR false = true)", "(false OR c.n = 'x')"),
+    (Sign::ConstantComparison, "(c.k = 5 OR 0 = 1)", "(0 = 1 OR c.n = 'x')"),
+    (Sign::StrayConstant, "(c.n = 'x' OR 'a' = 'b')", "('a' = 'b' OR c.n = 'x')"),
+    (
+        Sign::StrayConstant,
+        "(c.k = 1 OR ARRAY_LENGTH([2]) = 0)",
+        "(ARRAY_LENGTH([]) = 0 OR ARRAY_CONTAINS([], c.k))",
+    ),
+    (
+        Sign::StrayConstant,
+        "(c.n = 'x' OR LENGTH('b') = 0)",
+        "(LENGTH('b') = 0 OR CONTAINS(c.n, 'b'))",
+    ),
+    (Sign::StrayConstant, "c.n = 'x' AND IS_NULL('b')", "(IS_NULL('b') OR c.n LIKE '%b%')"),
+    (Sign::WideAlternatives, "c.n = 'x' OR IS_DEFINED(c.b)", "IS_DEFINED(c.a) OR IS_DEFINED(c.b)"),
+    (
+        Sign::WideAlternatives,
+        "c.k = 1 OR (IS_DEFINED(c.b) OR c.n = 'x')",
+        "c.k = 1 AND (c.a != null OR c.b != null)",
+    ),
     (Sign::WideAlternatives, "c.x >= \"\" OR c.x < \"\"", "c.x >= 'm' OR c.x < 'd'"),
     (Sign::WideAlternatives, "c.x = 1 OR c.x != 1", "c.x = 1 OR c.x = 2"),
     (Sign::WideAlternatives, "c.n = 'x' OR NOT c.n = 'x'", "NOT IS_DEFINED(c.d) OR c.d = false"),
@@ -140,6 +174,26 @@ fn what_stands_outside_of_filters_is_looked_at() {
         ),
         (
             Sign::CommentCutsOff,
+            "SELECT *\nFROM c\nWHERE c.n = 'x' --' AND c.owner = 'me'",
+            "SELECT *\nFROM c\nWHERE c.n = 'x' -- 'open' ones only\nAND c.k = 1",
+        ),
+        (
+            Sign::CommentCutsOff,
+            "SELECT *\nFROM c\nWHERE c.n = 5 -- AND c.owner = 1",
+            "SELECT *\nFROM c\nWHERE c.n = 5 -- NB order by date = 1 or 2",
+        ),
+        (
+            Sign::CommentCutsOff,
+            "SELECT *\nFROM c\nWHERE (c.n = 5 --) AND c.owner = 1\n)",
+            "SELECT *\nFROM c\nWHERE (c.n = 5 -- 1) by number\n)",
+        ),
+        (
+            Sign::CommentCutsOff,
+            "SELECT *\nFROM c WHERE c.n = 'x' OR true --",
+            "SELECT *\nFROM c WHERE c.n = 'x' --\nAND c.k = 1 -- and the rest",
+        ),
+        (
+            Sign::CommentCutsOff,
             "SELECT * FROM c WHERE c.n = 5 -- AND c.owner = 1",
             "-- orders AND shops\nSELECT * FROM c WHERE c.n = 5",
         ),
@@ -194,6 +248,8 @@ fn what_programs_write_shows_nothing() {
         "c.at > 'a' OR (c.at = 'a' AND c.id > 'b')",
         "c.name = \"O'Brien\" OR c.name = 'select * from c -- ; drop'",
         "c.owner = @me OR ARRAY_CONTAINS(c.readers, @me)",
+        "(null = null OR c.n = null) AND (LENGTH('') = 0 OR CONTAINS(c.m, ''))",
+        "(true OR c.n = 'x') AND (ARRAY_LENGTH(['a']) = 0 OR c.m IN ('a'))",
     ] {
         assert_eq!(signs(&filtered(condition)), [], "{condition}");
     }
@@ -233,6 +289,14 @@ const AGAINST: &[(&str, &str, bool)] = &[
     ("c.n = 'x'", "c.n = 'x' AND ('a' = '' OR c.m = 'a')", false),
     ("c.n = 'x'", "c.n = 'x' AND ('' = '' OR c.m = '')", false),
     ("(c.n = 'x')", "(c.n = '' OR '' = '')", true),
+    ("c.n = 'x'", "c.n = 'x' OR c.id LIKE '%'", true),
+    ("c.n = 'x'", "c.n = 'x' OR STARTSWITH(c.id, '')", true),
+    ("c.n = 'x'", "c.n = 'x' OR CONTAINS(c.n, '')", true),
+    ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, 'y') OR CONTAINS(c.id, '')", true),
+    ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, '') OR CONTAINS(c.m, '')", false),
+    ("c.n = 'x'", "c.n = 'x' AND CONTAINS(c.m, '')", false),
+    ("c.n = 'x'", "c.n = 'x' AND (null = null OR c.m = null)", false),
+    ("(c.n = 'x')", "(c.n = 'x') OR ('' = '' OR c.m = '')", true),
     ("c.n = 'x'", "c.n = 'x' ORDER BY c.at DESC", false),
     ("c.k = 1", "c.k = udf.f()", true),
     ("c.k IN (1, 2)", "c.k IN (1, 2, 3)", false),
@@ -249,6 +313,16 @@ fn a_sign_is_told_once_of_a_place() {
             distinct.sort_unstable();
             distinct.dedup();
             assert_eq!(distinct.len(), seen.len(), "{text}: {seen:?}");
+            use Sign::{AlwaysTrueUnderOr, ConstantComparison, StrayConstant};
+            let constants: Vec<_> = seen
+                .iter()
+                .filter(|(s, _)| {
+                    matches!(s, AlwaysTrueUnderOr | ConstantComparison | StrayConstant)
+                })
+                .map(|(_, span)| span)
+                .collect();
+            let places: std::collections::BTreeSet<_> = constants.iter().collect();
+            assert_eq!(constants.len(), places.len(), "{text}: {seen:?}");
         }
     }
 }
@@ -271,4 +345,39 @@ fn what_was_put_in_is_told_by_what_it_changes() {
     let came =
         reader.inspect(b"SELECT udf.f(c.a, 'x') AND IS_DEFINED(c.b) AND ('a'='a') AS t FROM c");
     assert!(came.against(&known).iter().any(|(sign, _)| *sign == Sign::Insertion));
+}
+
+#[test]
+fn whole_rows_are_told_where_literals_are_and_notes_in_longer_texts_are_not() {
+    let mut reader = Reader::default();
+    for (known, came, sign, told) in [
+        (
+            "SELECT c.id FROM c WHERE c.n = 'x'",
+            "SELECT * FROM c WHERE c.n = 'y'",
+            Sign::WiderProjection,
+            true,
+        ),
+        (
+            "SELECT c.id FROM c WHERE c.n = @n",
+            "SELECT * FROM c WHERE c.n = @n",
+            Sign::WiderProjection,
+            false,
+        ),
+        (
+            "SELECT * FROM c WHERE c.n = 'x'",
+            "SELECT * FROM c WHERE c.n = 'x' -- x",
+            Sign::CommentCutsOff,
+            true,
+        ),
+        (
+            "SELECT *\nFROM c WHERE c.n = 'x'",
+            "SELECT *\nFROM c WHERE c.n = 'x' -- by name",
+            Sign::CommentCutsOff,
+            false,
+        ),
+    ] {
+        let known = reader.inspect(known.as_bytes());
+        let found = reader.inspect(came.as_bytes()).against(&known);
+        assert_eq!(found.iter().any(|(s, _)| *s == sign), told, "{came}: {found:?}");
+    }
 }

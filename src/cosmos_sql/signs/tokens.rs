@@ -54,7 +54,7 @@ pub(in crate::cosmos_sql) fn of_refused(
         note(Sign::Unbalanced, span);
     }
     if let Some(comment) = comments.last()
-        && cuts_off(comment.of(text), true, true)
+        && cuts_off(comment.of(text), CommentPlace { last: true, behind_code: true, lines: false })
     {
         note(Sign::CommentCutsOff, *comment);
     }
@@ -97,25 +97,33 @@ fn unbalanced(tokens: &[Token]) -> Option<Span> {
     open.last().map(|(_, span)| *span)
 }
 
+/// Where a comment stands.
+#[derive(Clone, Copy)]
+pub(super) struct CommentPlace {
+    /// Nothing follows.
+    pub(super) last: bool,
+    /// Its line has code.
+    pub(super) behind_code: bool,
+    /// The text has several lines: it was written by a hand that may leave notes in it.
+    pub(super) lines: bool,
+}
+
 /// What a comment holds was a part of the query: it has a quote or closes a bracket, it is code, or it
-/// is empty behind code. Notes of programmers are words.
-pub(super) fn cuts_off(comment: &[u8], at_end: bool, behind_code: bool) -> bool {
+/// is empty behind code and nothing follows. Notes of programmers are words.
+pub(super) fn cuts_off(comment: &[u8], place: CommentPlace) -> bool {
     let said = comment.get(2..).unwrap_or_default().trim_ascii();
     let said = match said.iter().position(|b| !matches!(b, b'-' | b'+' | b' ')) {
         Some(at) => said.get(at..).unwrap_or_default(),
-        None => return behind_code,
+        // What stands on the next line is not cut off.
+        None => return place.behind_code && place.last,
     };
     let quotes = |quote: u8| said.iter().filter(|b| **b == quote).count() % 2 == 1;
-    let (mut depth, mut closes) = (0_i32, false);
-    for byte in said {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-        closes |= depth < 0;
-    }
-    if quotes(b'"') || closes || said.first().is_some_and(|b| matches!(b, b'\'' | b'"' | b'%')) {
+    let begins = |with: &[u8]| said.first().is_some_and(|b| with.contains(b));
+    // In a note, "1) first" and 'a word' stand; what is left of a query begins with what ends its value.
+    let note = place.lines && !is_condition(said);
+    let quoted = begins(b"'\"") && !(note && is_quoted_word(said));
+    let closed = closes_more(said) && !(note && !begins(b")'\""));
+    if quotes(b'"') || closed || quoted || begins(b"%") {
         return true;
     }
     // An apostrophe in a note of a programmer stands between letters.
@@ -127,19 +135,63 @@ pub(super) fn cuts_off(comment: &[u8], at_end: bool, behind_code: bool) -> bool 
     if quotes(b'\'') && apostrophe {
         return true;
     }
-    at_end && behind_code && (is_code(said) || said.len() <= 1)
+    let code = if place.lines { is_condition(said) } else { is_code(said) };
+    place.last && place.behind_code && (code || said.len() <= 1)
+}
+
+/// A bracket is closed that it does not open.
+fn closes_more(said: &[u8]) -> bool {
+    let mut depth = 0_i32;
+    said.iter().any(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        depth < 0
+    })
+}
+
+/// `'open' ones only`: the first quote is closed around something, and no code follows.
+fn is_quoted_word(said: &[u8]) -> bool {
+    let Some((quote, rest)) = said.split_first() else { return false };
+    let Some(end) = rest.iter().position(|b| b == quote) else { return false };
+    end > 0 && !is_code(rest.get(end + 1..).unwrap_or_default().trim_ascii())
+}
+
+/// The words that go on behind a value.
+const CLAUSES: [&[u8]; 6] = [b"AND", b"OR", b"ORDER", b"OFFSET", b"LIMIT", b"GROUP"];
+
+fn is_among(list: &[&[u8]], word: &[u8]) -> bool {
+    list.iter().any(|other| word.eq_ignore_ascii_case(other))
+}
+
+fn words(said: &[u8]) -> impl Iterator<Item = &[u8]> {
+    said.split(|b| !b.is_ascii_alphabetic()).filter(|w| !w.is_empty())
+}
+
+fn compares(said: &[u8]) -> bool {
+    said.iter().any(|b| matches!(b, b'=' | b'<' | b'>'))
+}
+
+/// It begins with a clause.
+fn is_clause(said: &[u8]) -> bool {
+    said.first().is_some_and(u8::is_ascii_alphabetic)
+        && words(said).next().is_some_and(|word| is_among(&CLAUSES, word))
 }
 
 /// It begins with a clause, or has a word of conditions and a comparison.
 fn is_code(said: &[u8]) -> bool {
-    let mut words = said.split(|b| !b.is_ascii_alphabetic()).filter(|w| !w.is_empty());
-    let among = |list: &[&[u8]], word: &[u8]| list.iter().any(|c| word.eq_ignore_ascii_case(c));
-    let clauses: [&[u8]; 6] = [b"AND", b"OR", b"ORDER", b"OFFSET", b"LIMIT", b"GROUP"];
-    if said.first().is_some_and(u8::is_ascii_alphabetic)
-        && words.clone().next().is_some_and(|word| among(&clauses, word))
-    {
-        return true;
-    }
-    let compares = said.iter().any(|b| matches!(b, b'=' | b'<' | b'>'));
-    compares && words.any(|word| among(&[b"AND", b"OR", b"LIKE"], word))
+    is_clause(said)
+        || (compares(said) && words(said).any(|w| is_among(&[b"AND", b"OR", b"LIKE"], w)))
+}
+
+/// It begins with a clause and compares, or asks of a property: not "and the rest".
+fn is_condition(said: &[u8]) -> bool {
+    let property = || {
+        said.windows(3).any(
+            |w| matches!(w, [a, b'.', b] if a.is_ascii_alphanumeric() && b.is_ascii_alphabetic()),
+        )
+    };
+    is_clause(said) && (compares(said) || property())
 }

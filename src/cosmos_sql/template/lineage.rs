@@ -12,7 +12,7 @@ pub struct Insertion {
     pub place: usize,
     /// The tokens of the query that stand there, what is left of the literal included.
     pub tokens: Range<usize>,
-    /// The bytes of the query that these are.
+    /// The bytes of the query that these are, with the brackets that belong to them.
     pub span: Span,
     /// In how many places the same was put in.
     pub times: usize,
@@ -41,8 +41,43 @@ pub fn lineage(template: &[u16], query: &Sequence) -> Option<Insertion> {
     let (end, times, lost) = (1..=TIMES_MAX)
         .find_map(|times| repeated(template, tokens, place, times))
         .or_else(|| cut(template, query, place))?;
-    let span = query.spans.get(place..end)?.iter().copied().reduce(Span::to)?;
+    let span = around(query, place..end)?;
     Some(Insertion { place, tokens: place..end, span, times, lost })
+}
+
+/// The bytes of some of a query's tokens, with the brackets that these open. Sequences have none, so
+/// of brackets in front of the first it can only be told that no application puts a value that it
+/// compares in brackets of its own.
+fn around(query: &Sequence, tokens: Range<usize>) -> Option<Span> {
+    let mut span = query.spans.get(tokens.clone())?.iter().copied().reduce(Span::to)?;
+    let before = tokens.start.checked_sub(1).and_then(|before| query.spans.get(before));
+    let compared = tokens.start.checked_sub(1).and_then(|before| query.tokens.get(before));
+    if compared.is_some_and(|&token| compares(token)) {
+        let from = before.map_or(0, |before| before.end);
+        let opened = query.brackets.iter().find(|(at, _)| (from..span.start).contains(at));
+        span.start = opened.map_or(span.start, |(at, _)| *at);
+    }
+    let next = query.spans.get(tokens.end).map_or(u32::MAX, |next| next.start);
+    let mut open = 0_i32;
+    for &(at, opens) in query.brackets.iter().filter(|(at, _)| (span.start..next).contains(at)) {
+        if at < span.end {
+            open += if opens { 1 } else { -1 };
+        } else if opens || open <= 0 {
+            break;
+        } else {
+            open -= 1;
+            span.end = at + 1;
+        }
+    }
+    Some(span)
+}
+
+/// An operator whose right side is a value.
+fn compares(token: u16) -> bool {
+    use TokenKind::{Equal, Greater, GreaterEqual, Less, LessEqual, Like, NotEqual};
+    [Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, Like]
+        .iter()
+        .any(|&kind| token == kind as u16)
 }
 
 /// The same tokens in the place of `times` literals, the first at `place`; the end of the first.

@@ -14,6 +14,7 @@
 mod canon;
 mod hash;
 mod lineage;
+mod projection;
 mod rewriting;
 mod text;
 mod tokens;
@@ -22,6 +23,7 @@ mod tokens;
 mod tests;
 
 pub use lineage::{Insertion, lineage};
+pub use projection::widened;
 pub use text::text;
 pub use tokens::Sequence;
 pub(super) use tokens::{NAME, name_of};

@@ -337,6 +337,52 @@ fn an_insertion_is_found_at_its_place() {
 }
 
 #[test]
+fn an_insertion_has_the_brackets_that_it_opened() {
+    for (known, query, put) in [
+        ("c.n = 'x'", "c.n = 'x' OR ('a'='a')", "'x' OR ('a'='a')"),
+        ("c.n = 'x' AND c.k = 1", "c.n = 'x' OR f(c.m, ('')) AND c.k = 1", "'x' OR f(c.m, (''))"),
+        ("(c.n = 'x')", "(c.n = 'x' OR ('a'='a'))", "'x' OR ('a'='a')"),
+        ("(c.n = 'x')", "(c.n = 'x') OR ('a'='a')", "'x') OR ('a'='a'"),
+        ("LOWER(c.n) = LOWER('x')", "LOWER(c.n) = LOWER('x' || 'y')", "'x' || 'y'"),
+        ("c.k = 1 AND c.m = 2", "c.k = (SELECT VALUE 1) AND c.m = 2", "(SELECT VALUE 1)"),
+        ("c.k = 1", "c.k = 1 OR c[\"b\"]", "1 OR c[\"b\"]"),
+    ] {
+        let query = format!("SELECT * FROM c WHERE {query}");
+        let found = from(&format!("SELECT * FROM c WHERE {known}"), &query).expect("an insertion");
+        assert_eq!(String::from_utf8_lossy(found.span.of(query.as_bytes())), put, "{query}");
+    }
+}
+
+#[test]
+fn whole_rows_are_wider_than_some_properties() {
+    for (known, query, wider) in [
+        ("SELECT c.id FROM c WHERE c.n = 'x'", "SELECT * FROM c WHERE c.n = 'y'", true),
+        ("SELECT c.id, c.n FROM c WHERE c.n = 'x'", "SELECT c FROM c WHERE c.n = 'y'", true),
+        ("SELECT VALUE c.id FROM c WHERE c.n = 'x'", "SELECT TOP 9 * FROM c WHERE c.n = 'y'", true),
+        (
+            "SELECT c.id FROM root c WHERE c.n = 'x'",
+            "SELECT VALUE c FROM root c WHERE c.n = 'x'",
+            true,
+        ),
+        ("SELECT * FROM c WHERE c.n = 'x'", "SELECT c FROM c WHERE c.n = 'x'", false),
+        ("SELECT c.id FROM c WHERE c.n = 'x'", "SELECT c.id, c.k FROM c WHERE c.n = 'x'", false),
+        ("SELECT c.id FROM c WHERE c.n = 'x'", "SELECT * FROM c WHERE c.m = 'x'", false),
+        ("SELECT VALUE COUNT(1) FROM c WHERE c.n = 'x'", "SELECT * FROM c WHERE c.n = 'x'", false),
+        (
+            "SELECT c.id FROM c WHERE c.n = 'x'",
+            "SELECT VALUE t FROM t IN c.tags WHERE c.n = 'x'",
+            false,
+        ),
+    ] {
+        assert_eq!(
+            widened(&tokens(known).tokens, &tokens(query).tokens).is_some(),
+            wider,
+            "{query}"
+        );
+    }
+}
+
+#[test]
 fn the_same_insertion_in_several_places_is_one() {
     let known = "SELECT * FROM c WHERE CONTAINS(c.name, 'x') OR CONTAINS(c.text, 'x')";
     let query = "SELECT * FROM c WHERE CONTAINS(c.name, 'x') OR CONTAINS(c.y, 'x') OR CONTAINS(c.text, 'x') OR CONTAINS(c.y, 'x')";

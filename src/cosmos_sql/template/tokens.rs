@@ -32,6 +32,8 @@ pub struct Sequence {
     /// Ways to read what the last comment hides: from its beginning, and from behind each of its
     /// first quotes. Empty without a comment.
     pub hidden: Vec<Vec<u16>>,
+    /// Brackets that are no token here: where each stands, and whether it opens.
+    pub brackets: Vec<(u32, bool)>,
     /// The text ends in a string that is not closed.
     pub unclosed: bool,
     /// All tokens are here: there were not more than [`limits::TEMPLATE_TOKENS_MAX`].
@@ -122,7 +124,8 @@ impl Writer<'_> {
         let before = at.checked_sub(1);
         let next = self.kind(Some(at + 1));
         match token.kind {
-            T::End | T::ParenOpen | T::ParenClose | T::As => {}
+            T::End | T::As => {}
+            T::ParenOpen | T::ParenClose => self.bracket(token),
             T::UnterminatedString => {
                 self.out.unclosed = true;
                 self.push(T::UnterminatedString as u16, token.span);
@@ -139,11 +142,15 @@ impl Writer<'_> {
                 if self.kind(Some(at + 1)) == T::String
                     && self.is_member(Some(at), self.kind(Some(at + 2))) =>
             {
+                self.bracket(token);
                 self.push(T::Dot as u16, token.span);
             }
             T::BracketClose
                 if self.kind(before) == T::String
-                    && self.is_member(at.checked_sub(2), T::BracketClose) => {}
+                    && self.is_member(at.checked_sub(2), T::BracketClose) =>
+            {
+                self.bracket(token);
+            }
             T::Minus | T::Plus if next == T::Number && !self.ends_operand(before) => {}
             T::Identifier if next == T::ParenOpen => {
                 let folded = token.span.of(self.text).to_ascii_uppercase();
@@ -163,6 +170,11 @@ impl Writer<'_> {
             self.out.tokens.pop();
             self.out.spans.pop();
         }
+    }
+
+    fn bracket(&mut self, token: Token) {
+        let opens = matches!(token.kind, TokenKind::ParenOpen | TokenKind::BracketOpen);
+        self.out.brackets.push((token.span.start, opens));
     }
 
     fn push(&mut self, token: u16, span: Span) {

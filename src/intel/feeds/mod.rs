@@ -14,6 +14,8 @@
 mod abusech;
 mod collect;
 mod detect;
+pub mod fetch;
+pub mod kept;
 mod load;
 mod onionoo;
 mod plain;

@@ -3,6 +3,7 @@ use super::super::snapshots::ScheduledSnapshots;
 use crate::account::left_out::{LeftOut, Part};
 use crate::account::model::AccountModel;
 use crate::alert::dedup::Lane;
+use crate::alert::rules::Ledger;
 use crate::baseline::prior::Priors;
 use crate::baseline::published::ByDay;
 use crate::ids::AccountId;
@@ -13,7 +14,8 @@ use crate::store::memory::MemoryStore;
 use crate::store::run_state::RunState;
 use crate::store::schema::{account as schema_account, left_out, run};
 use crate::store::sources::Sources;
-use crate::store::{StateStore, StoreError, keys};
+use crate::store::untaught::{self, Untaught};
+use crate::store::{StateStore, StoreError, decisions, keys};
 use crate::time::Timestamp;
 
 /// Where a rebuild starts.
@@ -25,6 +27,8 @@ pub struct Base {
     pub(super) run: RunState,
     pub(super) rings: Values,
     pub(super) left_out: LeftOut,
+    /// What had come to the account by then and is not in its model.
+    pub(super) untaught: Untaught,
 }
 
 impl Base {
@@ -35,7 +39,8 @@ impl Base {
     pub fn empty(lateness_ms: i64) -> Result<Base, StoreError> {
         let run = run::load(&MemoryStore::default(), lateness_ms)?;
         let (rings, left_out) = (Values::new(), LeftOut::default());
-        Ok(Base { snapshot: None, model: None, run, rings, left_out })
+        let untaught = Untaught::default();
+        Ok(Base { snapshot: None, model: None, run, rings, left_out, untaught })
     }
 
     /// What a snapshot holds of `account`. Accounts that it does not know start afresh there.
@@ -56,6 +61,7 @@ impl Base {
             run: run::load(&store, lateness_ms)?,
             rings: archive.rings(account)?,
             left_out: left_out::load(&store, account)?,
+            untaught: untaught::load(&store, account)?,
         })
     }
 
@@ -113,6 +119,7 @@ pub struct Present {
     pub model: Option<AccountModel>,
     pub(super) run: RunState,
     pub(super) left_out: LeftOut,
+    pub(super) decided: Ledger,
 }
 
 impl Present {
@@ -129,6 +136,7 @@ impl Present {
             model: opened(newest(store, account)?, account)?,
             run: run::load(store, lateness_ms)?,
             left_out: left_out::load(store, account)?,
+            decided: decisions::load(store)?,
         })
     }
 

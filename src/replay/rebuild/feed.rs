@@ -1,6 +1,7 @@
 //! The records of the fleet's stream as one account sees them.
 use std::collections::BTreeSet;
 
+use super::super::engine::decided::Decided;
 use super::super::pipeline::{DecodedChunk, Located, Pipeline};
 use super::super::rings::RingWriter;
 use super::super::ticks::{self, LastTick};
@@ -17,7 +18,7 @@ use crate::router::watermark::Watermark;
 use crate::snapshot::archive::Values;
 use crate::store::memory::MemoryStore;
 use crate::store::sources::{FileKey, Sources};
-use crate::store::{StateStore, StoreError, WriteBatch};
+use crate::store::{StateStore, StoreError, WriteBatch, decisions};
 use crate::time::Timestamp;
 
 /// One account's way through the stream.
@@ -25,6 +26,7 @@ pub(super) struct Feed {
     pub(super) account: AccountId,
     pub(super) model: AccountModel,
     pub(super) context: Context,
+    decided: Decided,
     /// What was left out before, and what is to be left out.
     kept_out: LeftOut,
     pub(super) keep_out: LeftOut,
@@ -64,11 +66,13 @@ impl Feed {
         let published = Published {
             priors: present.run.priors.clone(),
             directory: present.run.directory.clone(),
+            lessons: decisions::lessons(&present.decided),
         };
         Ok(Feed {
             account: account.clone(),
             model: model.unwrap_or_else(|| AccountModel::new(account.clone())),
             context: Context { published, ..context },
+            decided: Decided::of(present.decided.clone()),
             kept_out,
             keep_out,
             applied,
@@ -150,6 +154,7 @@ impl Feed {
         }
         let number = self.applied.number(file);
         let place = number.map_or(Place::NOWHERE, |source| Place::new(source, offset, len));
+        let address = self.decided.describe(&event, address);
         self.pending.push(Routed { event, address, watermark, place, query });
     }
 

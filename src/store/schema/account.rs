@@ -56,6 +56,7 @@ pub struct AccountV1 {
     records: u64,
     late_records: u64,
     prior_day: i64,
+    taught_until: i64,
 }
 
 impl From<&AccountModel> for AccountV1 {
@@ -93,6 +94,7 @@ impl From<&AccountModel> for AccountV1 {
             records: m.records,
             late_records: m.late_records,
             prior_day: m.prior_day,
+            taught_until: m.taught_until.0,
         }
     }
 }
@@ -136,6 +138,7 @@ impl AccountV1 {
             records: self.records,
             late_records: self.late_records,
             prior_day: self.prior_day,
+            taught_until: Timestamp(self.taught_until),
         })
     }
 }

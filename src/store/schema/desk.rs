@@ -1,8 +1,11 @@
 //! The alert desk's memory as it is stored: stories and the sequences seen.
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alert::AlertId;
 use crate::alert::dedup::{DeskState, Lane, Story, StoryKey};
+use crate::alert::incident::Step;
 use crate::detect::{AlertKind, Severity};
 use crate::event::{Place, Records};
 use crate::ids::AccountId;
@@ -13,6 +16,56 @@ use crate::time::Timestamp;
 pub struct DeskV1 {
     stories: Vec<StoryV1>,
     seen: Vec<SeenV1>,
+    steps: Vec<(String, Vec<StepV1>)>,
+}
+
+/// An alert, as far as its incident is concerned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct StepV1 {
+    alert: u128,
+    kind: String,
+    severity: String,
+    opened: i64,
+    start: i64,
+    end: i64,
+    principal: Option<String>,
+    ip: Option<IpAddr>,
+    asn: Option<u32>,
+    by_key: bool,
+}
+
+fn stored_step(step: &Step) -> StepV1 {
+    StepV1 {
+        alert: step.alert.0,
+        kind: step.kind.alert_type().to_owned(),
+        severity: step.severity.as_str().to_owned(),
+        opened: step.opened.millis(),
+        start: step.start.millis(),
+        end: step.end.millis(),
+        principal: step.principal.clone(),
+        ip: step.ip,
+        asn: step.asn,
+        by_key: step.by_key,
+    }
+}
+
+fn live_step(step: StepV1) -> Result<Step, UnknownWord> {
+    let kind = AlertKind::parse(&step.kind)
+        .ok_or_else(|| UnknownWord { what: "kind", word: step.kind.clone() })?;
+    let severity = Severity::parse(&step.severity)
+        .ok_or_else(|| UnknownWord { what: "severity", word: step.severity.clone() })?;
+    Ok(Step {
+        alert: AlertId(step.alert),
+        kind,
+        severity,
+        opened: Timestamp(step.opened),
+        start: Timestamp(step.start),
+        end: Timestamp(step.end),
+        principal: step.principal,
+        ip: step.ip,
+        asn: step.asn,
+        by_key: step.by_key,
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +145,12 @@ impl From<&DeskState> for DeskV1 {
                     sequence: *sequence,
                 })
                 .collect(),
+            steps: state
+                .incidents
+                .steps
+                .iter()
+                .map(|(account, steps)| (account.key(), steps.iter().map(stored_step).collect()))
+                .collect(),
         }
     }
 }
@@ -108,6 +167,10 @@ impl TryFrom<DeskV1> for DeskState {
         for seen in stored.seen {
             let lane = if seen.tenant { Lane::Tenant } else { Lane::Account };
             state.seen.insert((lane, AccountId::parse(&seen.account)), seen.sequence);
+        }
+        for (account, steps) in stored.steps {
+            let steps = steps.into_iter().map(live_step).collect::<Result<_, _>>()?;
+            state.incidents.steps.insert(AccountId::parse(&account), steps);
         }
         Ok(state)
     }
@@ -173,7 +236,9 @@ mod tests {
             let finding = finding(kind);
             let grade = grade(&finding, &profile.severity).unwrap();
             let sequence = Sequence { lane, number: Some(number as u64) };
-            desk.apply(finding, grade, sequence, &profile.time);
+            if let Some(alert) = desk.apply(finding, grade, sequence, &profile.time).alert() {
+                desk.incidents.join(alert);
+            }
         }
         let bytes = serde_json::to_vec(&DeskV1::from(&desk)).unwrap();
         let stored: DeskV1 = serde_json::from_slice(&bytes).unwrap();

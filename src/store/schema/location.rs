@@ -91,6 +91,7 @@ struct QuarantinedV1 {
     last_day: i64,
     days: u32,
     visits: Vec<VisitV1>,
+    kept_out: bool,
 }
 
 /// Mirror of [`LocationBaseline`].
@@ -334,6 +335,7 @@ impl From<&Quarantined> for QuarantinedV1 {
             last_day: q.last_day,
             days: q.days,
             visits: q.visits.iter().map(Into::into).collect(),
+            kept_out: q.kept_out,
         }
     }
 }
@@ -373,6 +375,7 @@ impl TryFrom<QuarantinedV1> for Quarantined {
             last_day: v.last_day,
             days: v.days,
             visits: v.visits.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            kept_out: v.kept_out,
         })
     }
 }

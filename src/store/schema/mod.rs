@@ -1,6 +1,7 @@
 //! Persisted forms, apart from the models they mirror. V1 is frozen at the first tagged release.
 pub mod account;
 pub mod cell;
+pub mod decision;
 pub mod desk;
 pub mod due;
 pub mod egress;

@@ -144,7 +144,7 @@ pub(super) fn restore_answer(
 struct FailureRowV1 {
     keys: (u64, u64),
     names: (Text, Text),
-    count: u64,
+    count: (u64, i32),
     ends: Ends,
     places: Vec<[u32; 3]>,
     lengths: SetV1<u64>,
@@ -196,7 +196,7 @@ impl From<&FailureRow> for FailureRowV1 {
         FailureRowV1 {
             keys: (f.key, f.caller),
             names: (f.database.clone(), f.container.clone()),
-            count: f.count,
+            count: (f.count, f.status),
             ends: (
                 (f.first.0.0, u128::from_be_bytes(f.first.1), f.first_place.packed()),
                 (f.last.0.0, u128::from_be_bytes(f.last.1), f.last_place.packed()),
@@ -217,7 +217,8 @@ impl FailureRowV1 {
             caller: self.keys.1,
             database: self.names.0,
             container: self.names.1,
-            count: self.count,
+            count: self.count.0,
+            status: self.count.1,
             first: (Timestamp(first.0), first.1.to_be_bytes()),
             last: (Timestamp(last.0), last.1.to_be_bytes()),
             first_place: Place::unpack(first.2),

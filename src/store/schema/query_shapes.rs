@@ -1,12 +1,15 @@
 //! Queries of an account, and its malformed requests.
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-use super::cell::{CallerKeyV1, CallerRowV1};
+use super::cell::{CallerKeyV1, CallerRowV1, SetV1, restore_set, set};
 use super::query_cell::{AnswerV1, QueryRowV1, answer, language, restore_answer};
-use crate::baseline::query_shapes::errors::{BINS, BURST_DAYS_MAX};
+use crate::baseline::query_shapes::errors::{BINS, BURST_DAYS_MAX, Campaign, SPANS};
+use crate::baseline::query_shapes::refused::{DAY_HOURS, HourRefused, Refused};
 use crate::baseline::query_shapes::{
-    Carry, ErrorsBaseline, KeptTokens, QueryShapes, SHAPES_MAX, Shape, TEXT_BYTES_MAX,
-    TOKENS_KEPT_MAX, WAITING_MAX, Waiting,
+    CHANGES_MAX, Carry, Change, ErrorsBaseline, KeptTokens, QueryShapes, SHAPES_MAX, Shape,
+    TEXT_BYTES_MAX, TOKENS_KEPT_MAX, WAITING_MAX, Waiting,
 };
 use crate::event::TOKENS_MAX;
 use crate::limits;
@@ -42,6 +45,8 @@ pub struct QueryShapesV1 {
     waiting: Vec<(u64, u16, u16, u16)>,
     arrivals: (i64, f64),
     exposure: (i64, f64),
+    changes: Vec<(i64, u64)>,
+    first_minute: Option<i64>,
     first_day: Option<i64>,
     active_days: u32,
     day_has_text: bool,
@@ -70,6 +75,8 @@ impl From<&QueryShapes> for QueryShapesV1 {
             waiting: q.waiting.iter().map(|w| (w.key, w.first_day, w.last_day, w.days)).collect(),
             arrivals: decayed(&q.arrivals),
             exposure: decayed(&q.exposure),
+            changes: q.changes.iter().map(|c| (c.minute, c.key)).collect(),
+            first_minute: q.first_minute,
             first_day: q.first_day,
             active_days: q.active_days,
             day_has_text: q.day_has_text,
@@ -161,7 +168,8 @@ impl QueryShapesV1 {
         let waiting: Vec<Waiting> = waiting.collect();
         let bounded = shapes.len() <= SHAPES_MAX
             && tokens.len() <= TOKENS_KEPT_MAX
-            && waiting.len() <= WAITING_MAX;
+            && waiting.len() <= WAITING_MAX
+            && self.changes.len() <= CHANGES_MAX;
         let ascending = shapes.is_sorted_by(|a, b| a.key < b.key)
             && tokens.is_sorted_by(|a, b| a.key < b.key)
             && waiting.is_sorted_by(|a, b| a.key < b.key);
@@ -175,6 +183,8 @@ impl QueryShapesV1 {
             waiting,
             arrivals: restore_decayed(self.arrivals),
             exposure: restore_decayed(self.exposure),
+            changes: self.changes.into_iter().map(|(minute, key)| Change { minute, key }).collect(),
+            first_minute: self.first_minute,
             first_day: self.first_day,
             active_days: self.active_days,
             day_has_text: self.day_has_text,
@@ -188,11 +198,54 @@ impl QueryShapesV1 {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorsV1 {
     landmark: i64,
-    bins: [f64; BINS],
+    bins: [[f64; BINS]; SPANS],
     burst_days: Vec<i64>,
     days: u32,
-    cells: u64,
-    span: (Option<i64>, i64),
+    spans: (u64, u64),
+    ends: (Option<i64>, i64, i64),
+    recent: Vec<HourRefusedV1>,
+    campaign: Option<(i64, i64)>,
+}
+
+/// Count, texts, first, signs; then what is kept of places, lengths, addresses.
+#[derive(Debug, Serialize, Deserialize)]
+struct HourRefusedV1 {
+    hour: i64,
+    counts: (u64, u64, i64, u32),
+    error_places: SetV1<u64>,
+    lengths: SetV1<u64>,
+    addresses: SetV1<IpAddr>,
+}
+
+impl From<&HourRefused> for HourRefusedV1 {
+    fn from(h: &HourRefused) -> HourRefusedV1 {
+        let r = &h.refused;
+        HourRefusedV1 {
+            hour: h.hour,
+            counts: (r.count, r.texts, r.first.0, r.signs),
+            error_places: set(&r.error_places),
+            lengths: set(&r.lengths),
+            addresses: set(&r.addresses),
+        }
+    }
+}
+
+impl HourRefusedV1 {
+    fn restore(self) -> HourRefused {
+        let (count, texts, first, signs) = self.counts;
+        HourRefused {
+            hour: self.hour,
+            refused: Refused {
+                count,
+                texts,
+                first: Timestamp(first),
+                signs,
+                error_places: restore_set(self.error_places),
+                lengths: restore_set(self.lengths),
+                addresses: restore_set(self.addresses),
+            },
+        }
+    }
 }
 
 impl From<&ErrorsBaseline> for ErrorsV1 {
@@ -202,24 +255,32 @@ impl From<&ErrorsBaseline> for ErrorsV1 {
             bins: e.bins,
             burst_days: e.burst_days.clone(),
             days: e.days,
-            cells: e.cells,
-            span: (e.first_day, e.last_day),
+            spans: (e.hours, e.cells),
+            ends: (e.first_day, e.last_day, e.last_hour),
+            recent: e.recent.iter().map(Into::into).collect(),
+            campaign: e.campaign.map(|c| (c.hour, c.last.0)),
         }
     }
 }
 
 impl ErrorsV1 {
     pub(super) fn restore(self) -> Option<ErrorsBaseline> {
-        let sound = self.bins.iter().all(|b| b.is_finite() && *b >= 0.0)
-            && self.burst_days.len() <= BURST_DAYS_MAX;
+        let sound = self.bins.iter().flatten().all(|b| b.is_finite() && *b >= 0.0)
+            && self.burst_days.len() <= BURST_DAYS_MAX
+            && self.recent.len() <= DAY_HOURS as usize
+            && self.recent.windows(2).all(|h| h[0].hour < h[1].hour);
         sound.then_some(ErrorsBaseline {
             landmark: Timestamp(self.landmark),
             bins: self.bins,
             burst_days: self.burst_days,
             days: self.days,
-            cells: self.cells,
-            first_day: self.span.0,
-            last_day: self.span.1,
+            hours: self.spans.0,
+            cells: self.spans.1,
+            first_day: self.ends.0,
+            last_day: self.ends.1,
+            last_hour: self.ends.2,
+            recent: self.recent.into_iter().map(HourRefusedV1::restore).collect(),
+            campaign: self.campaign.map(|(hour, last)| Campaign { hour, last: Timestamp(last) }),
         })
     }
 }

@@ -228,7 +228,25 @@ pub fn save(
             put(batch, key, &DirectoryV1::from(&**directory))?;
         }
     }
-    Ok(())
+    forget(store, keys::PRIORS, state.priors.iter().next().map(|(day, _)| day), batch)?;
+    forget(store, keys::DIRECTORY, state.directory.iter().next().map(|(day, _)| day), batch)
+}
+
+/// Deletes what lies under `prefix` and is of before `first`, the first day that is kept.
+fn forget(
+    store: &dyn StateStore,
+    prefix: &[u8],
+    first: Option<i64>,
+    batch: &mut WriteBatch,
+) -> Result<(), StoreError> {
+    let Some(first) = first else { return Ok(()) };
+    store.scan(prefix, &mut |key, _| {
+        let day = key[prefix.len()..].try_into().map_or(i64::MAX, i64::from_be_bytes);
+        if day < first {
+            batch.delete(key.to_vec());
+        }
+        day < first
+    })
 }
 
 /// Stored fingerprints. A key that is none of ours cannot come of this program.

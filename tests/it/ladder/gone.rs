@@ -49,3 +49,27 @@ fn an_empty_directory_says_nothing() {
     assert!(!ran.err.contains("state"), "{}", ran.err);
     assert_eq!(patient.report(), None);
 }
+
+/// A log that lost all but its beginning opens, as a state from before the first alert: the alerts
+/// that are in the file are raised again, and none of them comes to stand in it twice.
+#[test]
+fn a_state_of_before_all_alerts_begins_their_file_anew() {
+    for snapshots in [true, false] {
+        let patient = Patient::new(snapshots);
+        let early = patient.run(&[&replay("early")[..], &["--until", "2026-09-18"]].concat());
+        assert_eq!(early.code, Some(0), "{}", early.err);
+        let raised = fs::read_to_string(patient.dir.path().join("early/alerts.jsonl")).unwrap();
+        assert_eq!(raised, "", "alerts already");
+        let before = fs::read(patient.data().join("alerts.jsonl")).unwrap();
+        let mark = fs::read(patient.state().join("mark.json")).unwrap();
+        fs::remove_dir_all(patient.state()).unwrap();
+        copy(&patient.dir.path().join("early/state"), &patient.state());
+        fs::write(patient.state().join("mark.json"), mark).unwrap();
+        let ran = patient.heals(&format!("snapshots {snapshots}"));
+        assert!(ran.err.contains("the log lost its end"), "{}", ran.err);
+        let report = patient.report().unwrap();
+        assert_eq!(report["rung"], if snapshots { "snapshot" } else { "kept" }, "{report}");
+        let kept = fs::read(patient.data().join("alerts.before-1.jsonl")).unwrap();
+        assert!(kept == before, "snapshots {snapshots}");
+    }
+}

@@ -110,6 +110,11 @@ impl World {
         World { records: Arc::new(kept), intel: Arc::clone(&self.intel) }
     }
 
+    /// When it begins.
+    pub fn begins(&self) -> Timestamp {
+        self.records[0].time
+    }
+
     /// The record that was read at a place of a register that met these files only.
     pub fn at(&self, source: u32, offset: u64, len: u32) -> Option<&[u8]> {
         let found = self.records.iter().find(|r| (r.file, r.offset) == (source, offset))?;
@@ -189,7 +194,10 @@ fn notes() -> Vec<FileNote> {
 
 fn producer(records: Arc<Vec<Record>>, count: usize, end: End, chunk_records: usize) -> Producer {
     Box::new(move |deliver| {
-        let mut piece = Piece { files: notes(), ..Piece::default() };
+        // As a reader of blobs: no piece comes without the hour that it lies in.
+        let frontier = records.first().and_then(|record| record.frontier);
+        let chunk = Chunk { frontier, ..Chunk::default() };
+        let mut piece = Piece { files: notes(), chunk, ..Piece::default() };
         for record in &records[..count] {
             let full = piece.chunk.records.len() >= chunk_records;
             if full || piece.chunk.frontier != record.frontier {

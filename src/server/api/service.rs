@@ -1,0 +1,240 @@
+//! The service itself.
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::json;
+use crate::event::Category;
+use crate::live::board::{Phase, SourceStatus, Status};
+use crate::server::gate::Caller;
+use crate::server::problem::Problem;
+use crate::server::{Service, openapi as document};
+use crate::time::Timestamp;
+
+/// One source of records.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SourceView {
+    /// A folder as it was given, or `inbox`, or `demo`.
+    pub name: String,
+    /// `folder`, `inbox`, `demo`.
+    pub kind: &'static str,
+    /// Files seen.
+    pub files: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes that wait.
+    pub bytes_behind: u64,
+    /// Records taken in.
+    pub records: u64,
+    /// Records refused.
+    pub refused: u64,
+    /// Event time of the newest record.
+    pub newest: Option<String>,
+    /// When the last record came.
+    pub last_record: Option<String>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it did.
+    pub last_error_at: Option<String>,
+}
+
+fn text(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+impl From<SourceStatus> for SourceView {
+    fn from(source: SourceStatus) -> SourceView {
+        let (at, error) = source.last_error.unzip();
+        SourceView {
+            name: source.name,
+            kind: source.kind,
+            files: source.files,
+            bytes_read: source.bytes_read,
+            bytes_behind: source.bytes_behind,
+            records: source.records,
+            refused: source.refused,
+            newest: text(source.newest),
+            last_record: text(source.last_record),
+            last_error: error,
+            last_error_at: text(at),
+        }
+    }
+}
+
+/// What is said of the whole fleet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FleetStatus {
+    /// Accounts known.
+    pub accounts: usize,
+    /// Of these, in memory.
+    pub awake: usize,
+    /// Records since the start, by category.
+    pub records: BTreeMap<&'static str, u64>,
+    /// Records refused since the start, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Records of categories that are not known.
+    pub unknown: u64,
+    /// Copies that were recognised.
+    pub copies: u64,
+    /// Records that came too late to be judged in their place.
+    pub late: u64,
+    /// Panics of account models, and accounts that were set aside for them.
+    pub panics: u64,
+    /// See `panics`.
+    pub quarantined: u64,
+    /// Messages that wait in the fullest mailbox.
+    pub mailbox_depth: usize,
+    /// When everything was made durable last.
+    pub checkpointed: Option<String>,
+    /// Bytes of the store's files.
+    pub store_bytes: u64,
+    /// Bytes of the inbox that wait to be applied.
+    pub inbox_bytes: u64,
+    /// The sources.
+    pub sources: Vec<SourceView>,
+    /// What had to be repaired at the opening.
+    pub recovery: Vec<String>,
+}
+
+/// The service in a page.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusView {
+    /// Version of the program.
+    pub version: &'static str,
+    /// `opening`, `warming`, `running`, `draining`.
+    pub phase: &'static str,
+    /// Share of the history that is replayed, while it warms.
+    pub warming: Option<f64>,
+    /// Seconds that it may still take.
+    pub warming_seconds: Option<u64>,
+    /// Since when it runs.
+    pub started: String,
+    /// Its clock.
+    pub now: String,
+    /// Everything before this event time is judged for good.
+    pub watermark: Option<String>,
+    /// Newest event time seen.
+    pub newest: Option<String>,
+    /// Alerts known.
+    pub alerts: usize,
+    /// Alert lines known.
+    pub as_of: u64,
+    /// Why the engine ended, if it did.
+    pub failed: Option<String>,
+    /// Of the whole fleet; absent for tokens that see some accounts only.
+    pub fleet: Option<FleetStatus>,
+}
+
+/// Records by category, those that came.
+pub(crate) fn by_category(status: &Status) -> BTreeMap<&'static str, u64> {
+    let counts = Category::ALL.iter().zip(status.counts.by_category);
+    counts.filter(|(_, n)| *n > 0).map(|(category, n)| (category.as_str(), n)).collect()
+}
+
+fn fleet(status: Status) -> FleetStatus {
+    let recovery = status
+        .recovery
+        .clone()
+        .map(|(rung, reasons)| std::iter::once(rung).chain(reasons).collect::<Vec<String>>());
+    FleetStatus {
+        accounts: status.accounts.0,
+        awake: status.accounts.1,
+        records: by_category(&status),
+        refused: status.counts.refused.clone(),
+        unknown: status.counts.unknown_categories.values().sum(),
+        copies: status.counts.duplicates,
+        late: status.counts.late,
+        panics: status.router.panics,
+        quarantined: status.router.quarantined,
+        mailbox_depth: status.mailbox_depth,
+        checkpointed: text(status.checkpointed),
+        store_bytes: status.store_bytes,
+        inbox_bytes: status.inbox.bytes,
+        sources: status.sources.into_iter().map(SourceView::from).collect(),
+        recovery: recovery.unwrap_or_default(),
+    }
+}
+
+/// What the service does, how far it is, and how its sources are.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    tag = "service",
+    responses(
+        (status = 200, description = "The status.", body = StatusView),
+        (status = "default", description = "Refused.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn status(
+    service: Data<Service>,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    let status = service.shared.board.read();
+    let sees = |account: &str| caller.scope().sees(account);
+    let (alerts, as_of) = {
+        let book = service.shared.book.read();
+        (book.entries().iter().filter(|e| book.is_seen(e, &sees)).count(), book.lines())
+    };
+    json(&StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        phase: status.phase.as_str(),
+        warming: status.warming.map(|(share, _)| share),
+        warming_seconds: status.warming.map(|(_, seconds)| seconds),
+        started: service.started.to_string(),
+        now: service.shared.clock.now().to_string(),
+        watermark: text(status.watermark),
+        newest: text(status.newest),
+        alerts,
+        as_of,
+        failed: status.failed.clone(),
+        fleet: caller.scope().is_all().then(|| fleet(status)),
+    })
+}
+
+/// The process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "service",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+/// The service takes records and raises alerts; 503 before and after that.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "service",
+    responses(
+        (status = 200, description = "It does.", body = String, content_type = "text/plain"),
+        (status = 503, description = "Not yet, or not any more.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn readyz(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    let status = service.shared.board.read();
+    if status.failed.is_some() {
+        let detail = "the engine ended; the service's log says why";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    }
+    if status.phase != Phase::Running {
+        return Err(Problem::unavailable(format!("the service is {}", status.phase.as_str())));
+    }
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
+}
+
+/// This API, described (OpenAPI 3.1).
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "service",
+    responses((status = 200, description = "The description.", body = Object))
+)]
+pub(crate) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document::text())
+}
