@@ -138,6 +138,9 @@ pub const AWAKE_ACCOUNTS_MAX: usize = 20_000;
 /// Days for which what the population and the tenant publish is kept: a year, which is what a model
 /// that is built again from its logs may need, and a month for whoever is late.
 pub const PUBLISHED_DAYS: i64 = 400;
+/// A record that comes so much later than its time teaches and raises nothing, milliseconds: Azure
+/// delivers nothing later than that, so it is a copy of one that was judged, or history out of turn.
+pub const LATE_RAISES_MS: i64 = 2 * 86_400_000;
 /// Event time between two ticks, milliseconds: when findings, contributions and published values
 /// change hands.
 pub const TICK_MS: i64 = 3_600_000;

@@ -16,6 +16,7 @@ use crate::baseline::prior::{Contribution, Priors};
 use crate::detect::geo::GeoContext;
 use crate::detect::listed::ListedContext;
 use crate::detect::{AlertKind, Finding, egress, geo, key_principal, suspicious_ip, tor};
+use crate::limits;
 use crate::severity::{self, Judgement};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -283,6 +284,9 @@ impl AccountModel {
         cx: &Context,
         out: &mut Outcome,
     ) -> bool {
+        if finding.late && self.watermark.since(finding.decided) > limits::LATE_RAISES_MS {
+            return false;
+        }
         let day_ago = finding.decided.plus_ms(-DAY_MS);
         self.recent.retain(|(_, at)| *at >= day_ago);
         finding.companions =

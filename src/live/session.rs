@@ -133,42 +133,17 @@ async fn run(
     stop: Stop,
     inbox: Option<Arc<Inbox>>,
 ) -> anyhow::Result<Report> {
-    let Setup { context, store, state, traffic, warm_up, writer, .. } = setup;
-    let (board, clock) = (setup.board, setup.clock);
     let mut engine = Engine::start(
-        context,
+        setup.context.clone(),
         production_factory(),
-        Arc::clone(&store),
-        Arc::clone(&clock),
-        setup.options,
+        Arc::clone(&setup.store),
+        Arc::clone(&setup.clock),
+        setup.options.clone(),
     )?;
     engine.go_live();
-    let mut shell = Shell {
-        writer,
-        observer: setup.observer,
-        board: Arc::clone(&board),
-        asks,
-        stop: stop.clone(),
-        clock: Arc::clone(&clock),
-        inbox,
-        inbox_pressing: match &traffic {
-            Traffic::Watched(watch) => watch.inbox_bytes / 2,
-            Traffic::Made(..) => 0,
-        },
-        inbox_source: match &traffic {
-            Traffic::Watched(watch) => watch.paths.len(),
-            Traffic::Made(..) => usize::MAX,
-        },
-        segments: HashMap::new(),
-        segment_of: HashMap::new(),
-        state,
-        drain_ms: setup.drain_ms,
-        look_ms: setup.look_ms,
-        follows_clock: matches!(traffic, Traffic::Watched(_)),
-        source_of: HashMap::new(),
-        next_look: 0,
-        next_board: 0,
-    };
+    let (store, clock, board) =
+        (Arc::clone(&setup.store), Arc::clone(&setup.clock), Arc::clone(&setup.board));
+    let (mut shell, warm_up, traffic) = shell(setup, asks, &stop, inbox);
     let (history, live) = match traffic {
         Traffic::Watched(watch) => (warm_up, Live::Watched(watch)),
         Traffic::Made(demo, hour_ms) => {
@@ -178,16 +153,7 @@ async fn run(
         }
     };
     if let Some(history) = history {
-        board.write(|status| status.phase = Phase::Warming);
-        engine.set_warm_up(true);
-        let pipeline = engine.pipeline(history);
-        shell.run(&mut engine, pipeline).await?;
-        if !stop.is_asked() {
-            engine.checkpoint_now(&mut shell.writer).await?;
-            shell.checkpointed(&engine);
-            engine.set_warm_up(false);
-        }
-        board.write(|status| status.warming = None);
+        warm_up_with(history, &mut engine, &mut shell).await?;
     }
     if !stop.is_asked() {
         let producer = match live {
@@ -210,6 +176,59 @@ async fn run(
     };
     engine.stop();
     Ok(report)
+}
+
+/// What the loop works with, and what it is to be given.
+fn shell(
+    setup: Setup,
+    asks: mpsc::Receiver<Ask>,
+    stop: &Stop,
+    inbox: Option<Arc<Inbox>>,
+) -> (Shell, Option<Producer>, Traffic) {
+    let (inbox_pressing, inbox_source) = match &setup.traffic {
+        Traffic::Watched(watch) => (watch.inbox_bytes / 2, watch.paths.len()),
+        Traffic::Made(..) => (0, usize::MAX),
+    };
+    let shell = Shell {
+        writer: setup.writer,
+        observer: setup.observer,
+        board: setup.board,
+        asks,
+        stop: stop.clone(),
+        clock: setup.clock,
+        inbox,
+        inbox_pressing,
+        inbox_source,
+        segments: HashMap::new(),
+        segment_of: HashMap::new(),
+        state: setup.state,
+        drain_ms: setup.drain_ms,
+        look_ms: setup.look_ms,
+        follows_clock: matches!(setup.traffic, Traffic::Watched(_)),
+        source_of: HashMap::new(),
+        next_look: 0,
+        next_board: 0,
+    };
+    (shell, setup.warm_up, setup.traffic)
+}
+
+/// Replays history; its alerts are marked.
+async fn warm_up_with(
+    history: Producer,
+    engine: &mut Engine,
+    shell: &mut Shell,
+) -> anyhow::Result<()> {
+    shell.board.write(|status| status.phase = Phase::Warming);
+    engine.set_warm_up(true);
+    let pipeline = engine.pipeline(history);
+    shell.run(engine, pipeline).await?;
+    if !shell.stop.is_asked() {
+        engine.checkpoint_now(&mut shell.writer).await?;
+        shell.checkpointed(engine);
+        engine.set_warm_up(false);
+    }
+    shell.board.write(|status| status.warming = None);
+    Ok(())
 }
 
 enum Live {

@@ -58,14 +58,13 @@ impl Demo {
     }
     /// Generates its records in arrival order.
     pub fn producer(self) -> Producer {
-        let end = self.fleet.options().end();
         let note = FileNote {
             index: 0,
             source: 0,
             name: NAME.to_owned(),
             identity: Some((self.key(), None)),
         };
-        Box::new(move |deliver| self.deliver_until(end, vec![note], deliver))
+        Box::new(move |deliver| self.deliver_until(Timestamp::MAX, vec![note], deliver))
     }
     /// The history of one that goes on.
     pub fn history(self) -> Producer {
@@ -95,8 +94,8 @@ impl Demo {
         files: Vec<FileNote>,
         deliver: Deliver<'_>,
     ) -> Result<(), SourceError> {
-        let first = self.fleet.options().start.millis();
-        let last = end.millis();
+        let options = self.fleet.options();
+        let (first, last) = (options.start.millis(), options.end().min(end).millis());
         let mut piece = Piece { files, ..Piece::default() };
         let mut offset = 0;
         for (arrival, record) in simulate::records(&self.fleet) {

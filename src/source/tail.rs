@@ -1,7 +1,7 @@
 //! Folders and an inbox that are read while others write to them.
 //!
 //! A *round* reads what is there now and was not read before, of all of them together and in the
-//! order in which [`super::order`] reads files: by time, a blob layout by the hour. So a backlog is
+//! order in which a replay reads files: by time, a blob layout by the hour. So a backlog is
 //! taken in the order in which it happened, whichever source it lies in, and a service that was
 //! away reads what a replay would. Between rounds nothing is open; of a file it is remembered where
 //! its reading stopped and in which state the splitter was, so that half a record waits for its

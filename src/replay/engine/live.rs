@@ -20,7 +20,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// What cannot wait, of accounts with records since the last look: Medium and above. A volume
-    /// is told when its ten minutes are over, because until then not even its begin is known.
+    /// is told when its ten minutes are over, because until then not even its begin is known; key
+    /// operations of one principal when their run is over, because what they lack may still come.
     Urgent,
     /// Everything: no more records will come for a while.
     Last,
@@ -30,7 +31,10 @@ impl Look {
     fn tells(self, graded: &Graded) -> bool {
         self == Look::Last
             || (graded.grade.severity >= Severity::Medium
-                && graded.finding.kind != AlertKind::DataExfiltration)
+                && !matches!(
+                    graded.finding.kind,
+                    AlertKind::DataExfiltration | AlertKind::SuspiciousPrincipal
+                ))
     }
 }
 
