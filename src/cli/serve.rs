@@ -92,13 +92,11 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
     };
     let feeds = FeedKeeper::start(config, &place.dir, Arc::clone(&clock))?;
     let running = session::start(setup);
-    let answering = beside.answer(listen, args, &resolved, &running, &place.dir, &clock);
-    let answering = match answering {
+    let answering = match beside.answer(listen, args, &resolved, &running, &place.dir, &clock) {
         Ok(answering) => answering,
         Err(cause) => {
             running.stop.stop();
-            running.join()?;
-            return Err(cause);
+            return running.join().and(Err(cause));
         }
     };
     screen.note(&format!("listens      http{}", answering.shown()));
@@ -109,15 +107,20 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
     answering.end();
     ended?;
     screen.ended();
+    close(opened, args.quiet);
+    Ok(Exit::Done)
+}
+
+/// Closes the store, and gives back what its files take too much.
+fn close(opened: Opened, quiet: bool) {
     match opened.close() {
-        Ok(Some(compacted)) if !args.quiet => say(&summary::compacted(&compacted)),
+        Ok(Some(compacted)) if !quiet => say(&summary::compacted(&compacted)),
         Ok(_) => {}
         Err(cause) => say(&format!(
             "warning: the state could not be written anew, and stays as large as it is: {}",
             visible(&format!("{cause:#}"))
         )),
     }
-    Ok(Exit::Done)
 }
 
 /// Where state is kept.

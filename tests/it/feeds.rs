@@ -64,7 +64,7 @@ fn a_feed_is_fetched_when_due_and_a_bad_one_changes_nothing() {
         |args: &str| run(dir.path(), &format!("intel update {args} --config c.toml --data-dir d"));
     config(6, "");
     let ran = update("");
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
     assert!(ran.err.contains("plain HTTP") && ran.err.contains("`drop`"), "{}", ran.err);
     std::fs::write(dir.path().join("sum"), sha256(LIST)).expect("written");
     config(6, "checksum = \"sum\"\n");

@@ -199,6 +199,7 @@ fn serve(dir: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_cosmoguard"))
         .current_dir(dir)
         .args(["serve", "--watch", "logs", "--data-dir", "guard", "--config", "c.toml"])
+        .args(["--listen", "127.0.0.1:0"])
         .args(["--tor-exits", "tor-exits.txt", "--threat-ips", "threat-ips.txt"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -145,7 +145,11 @@ fn evidence(line: &Line) -> Value {
 fn analysis(line: &Line) -> Value {
     let (own, facets): (Vec<_>, Vec<_>) =
         facets(line).into_iter().partition(|row| row[0] == "finding");
-    let broke: Vec<_> = facets.into_iter().filter(|row| row[4] == "broke").chain(own).collect();
+    let mut broke: Vec<_> = facets.into_iter().filter(|row| row[4] == "broke").chain(own).collect();
+    if broke.is_empty() {
+        // The schema asks for one; by a rule nothing broke but what was seen.
+        broke.push(["finding", line.extended("Observed"), line.extended("Expected"), "", ""]);
+    }
     let part = |at: usize| -> Vec<Value> {
         let observation = |row: &[&str; 5]| {
             json!({

@@ -80,7 +80,7 @@ fn section(text: &str) -> Value {
 }
 
 fn plain(text: &str, most: usize) -> Value {
-    json!({"type": "plain_text", "text": escaped(&cut(&visible(text), most)), "emoji": false})
+    json!({"type": "plain_text", "text": escaped_within(&visible(text), most), "emoji": false})
 }
 
 /// At most `most` characters.
@@ -89,6 +89,20 @@ pub(super) fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Escaped, and at most `most` characters then: escaping makes some of them longer.
+fn escaped_within(text: &str, most: usize) -> String {
+    let mut kept = most.min(text.chars().count());
+    loop {
+        let out = escaped(&cut(text, kept));
+        let over = out.chars().count().saturating_sub(most);
+        if over == 0 || kept == 0 {
+            return out;
+        }
+        // An escape is at most five characters for one.
+        kept -= over.div_ceil(5).min(kept);
+    }
 }
 
 /// The three characters that Slack obeys in any text ("Escaping text", api.slack.com).
