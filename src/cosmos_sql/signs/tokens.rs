@@ -122,7 +122,7 @@ pub(super) fn cuts_off(comment: &[u8], place: CommentPlace) -> bool {
     // In a note, "1) first" and 'a word' stand; what is left of a query begins with what ends its value.
     let note = place.lines && !is_condition(said);
     let quoted = begins(b"'\"") && !(note && is_quoted_word(said));
-    let closed = closes_more(said) && !(note && !begins(b")'\""));
+    let closed = closes_more(said) && (!note || begins(b")'\""));
     if quotes(b'"') || closed || quoted || begins(b"%") {
         return true;
     }
