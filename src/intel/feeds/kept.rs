@@ -447,10 +447,12 @@ mod tests {
 
     use super::*;
 
+    type Served = (Vec<u8>, Option<String>);
+
     /// A server in memory: body and `ETag` by URL, and what was asked of it.
     #[derive(Default)]
     struct Server {
-        bodies: RefCell<BTreeMap<String, (Vec<u8>, Option<String>)>>,
+        bodies: RefCell<BTreeMap<String, Served>>,
         asked: RefCell<Vec<(String, Option<String>)>>,
     }
 
