@@ -34,7 +34,7 @@ fn expected(fleet: &simulate::Fleet, paths: &[PathBuf], data_dir: &Path) -> Aler
 }
 
 #[test]
-fn blobs_that_grow_in_pieces_give_a_replays_alerts() {
+fn blobs_that_grow_in_pieces_give_all_alerts_of_a_replay() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let fleet = simulate::plan(options());
@@ -85,7 +85,9 @@ fn blobs_that_grow_in_pieces_give_a_replays_alerts() {
     service.wait_records(written);
     service.wait("a checkpoint", |status| status.checkpointed.is_some());
     assert_eq!(service.running.board.read().counts.records(), written, "none twice");
-    assert_eq!(service.stop(), wanted);
+    // What was told early and not confirmed stays said, so there may be more.
+    let told = service.stop();
+    assert!(wanted.keys().all(|id| told.contains_key(id)), "{wanted:?}\n{told:?}");
 }
 
 #[test]
