@@ -28,7 +28,7 @@ use crate::store::layout::DataDir;
 use crate::store::sources::Sources;
 use crate::store::{StateStore, keys};
 use crate::telemetry::ConfigReloaded;
-use crate::time::{Clock, DAY_MS, SystemClock, Timestamp};
+use crate::time::{Clock, DAY_MS, MINUTE_MS, SystemClock, Timestamp};
 
 mod beside;
 mod screen;
@@ -85,6 +85,7 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
         options: options(args, config, &resolved, &lists, &place, &clock)?,
         drain_ms: config.serve.drain_seconds.saturating_mul(1000),
         look_ms: session::LOOK_MS,
+        quiet_ms: quiet_ms(config),
         traffic,
         writer,
         clock: Arc::clone(&clock),
@@ -216,6 +217,12 @@ fn history(
     let mut reader = source::open(&args.warm_up, &options)?;
     reader.know_heads(Sources::load(store)?.known_heads());
     Ok(Some(pipeline::from_paths(reader)))
+}
+
+/// Without a record for as long as the allowed lateness, nothing more is waited for.
+fn quiet_ms(config: &Config) -> u64 {
+    let minutes = u64::try_from(config.profile.time.lateness_minutes).unwrap_or_default();
+    minutes.saturating_mul(MINUTE_MS.unsigned_abs())
 }
 
 fn options(

@@ -28,6 +28,30 @@ const FUTURE_MS: i64 = 2 * DAY_MS;
 /// its records comes when their cells are closed, and reads them once more as evidence.
 const EVIDENCE_MS: i64 = 3 * HOUR_MS;
 
+/// Knows when no record has come for a while, and says so once.
+#[derive(Debug)]
+pub(super) struct Quiet {
+    after_ms: u64,
+    events: u64,
+    /// Since when; `None`: it was said, or nothing came yet.
+    since: Option<u64>,
+}
+
+impl Quiet {
+    pub(super) fn after(ms: u64) -> Quiet {
+        Quiet { after_ms: ms, events: 0, since: None }
+    }
+
+    /// It has just become quiet, with so many events by `now` (monotonic milliseconds).
+    fn has_begun(&mut self, events: u64, now: u64) -> bool {
+        if events != self.events {
+            (self.events, self.since) = (events, Some(now));
+        }
+        let is_over = |since: u64| now.saturating_sub(since) >= self.after_ms;
+        self.since.take_if(|since| is_over(*since)).is_some()
+    }
+}
+
 /// What the loop works with besides the engine.
 pub(super) struct Shell {
     pub(super) writer: AlertWriter,
@@ -51,6 +75,8 @@ pub(super) struct Shell {
     pub(super) drain_ms: u64,
     /// Milliseconds between two looks at what is open, at least.
     pub(super) look_ms: u64,
+    /// When to tell what waits for more records.
+    pub(super) quiet: Quiet,
     /// `not_after` follows the wall clock.
     pub(super) follows_clock: bool,
     /// Which source each file belongs to, by index.
@@ -145,7 +171,10 @@ impl Shell {
             if self.follows_clock {
                 engine.set_not_after(self.clock.now().plus_ms(FUTURE_MS));
             }
-            engine.look(Look::Urgent, &mut self.writer).await?;
+            // Volume and Low wait for the watermark, which stands still while nothing comes.
+            let quiet = self.quiet.has_begun(engine.counts().events, began);
+            let look = if quiet { Look::Last } else { Look::Urgent };
+            engine.look(look, &mut self.writer).await?;
             if engine.checkpoint_if_due(&mut self.writer).await? {
                 self.checkpointed(engine);
             }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::ask::{self, Ask, Desk};
 use super::board::{Board, Phase, SourceStatus};
 use super::feed::{self, Stop, Watch};
-use super::run::Shell;
+use super::run::{Quiet, Shell};
 use crate::account::message::Context;
 use crate::replay::demo::Demo;
 use crate::replay::engine::{Engine, Observer, RunOptions};
@@ -56,6 +56,9 @@ pub struct Setup {
     pub drain_ms: u64,
     /// Milliseconds between two looks at what is open; usually [`LOOK_MS`].
     pub look_ms: u64,
+    /// Milliseconds without a record after which everything open is told, as at the end of a replay;
+    /// usually the allowed lateness.
+    pub quiet_ms: u64,
     /// Wall clock and monotonic clock.
     pub clock: Arc<dyn Clock>,
     /// What is shown of it; whoever opened the store wrote there what had to be repaired.
@@ -204,6 +207,7 @@ fn shell(
         state: setup.state,
         drain_ms: setup.drain_ms,
         look_ms: setup.look_ms,
+        quiet: Quiet::after(setup.quiet_ms),
         follows_clock: matches!(setup.traffic, Traffic::Watched(_)),
         source_of: HashMap::new(),
         next_look: 0,

@@ -1,7 +1,9 @@
 //! The files of one reading, kept compactly: a blob layout easily has fifty thousand.
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::inbox::EXTENSION;
 use super::paths::blob_hour;
 
 /// Recognises a file in a later run: the first bytes stay the same while a log grows, and when it
@@ -66,6 +68,35 @@ impl FileTable {
     /// There are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Of `files`, those that begin something, and where each of the others belongs: the segments of
+    /// an inbox follow each other, in the order of their numbers.
+    pub(super) fn chained(
+        &self,
+        files: impl IntoIterator<Item = u32>,
+    ) -> (Vec<u32>, HashMap<u32, u32>) {
+        let (mut first, mut follows) = (Vec::new(), HashMap::new());
+        let mut inboxes: BTreeMap<PathBuf, Vec<(u64, u32)>> = BTreeMap::new();
+        for file in files {
+            let mut path = self.path(file);
+            match segment_number(&path) {
+                Some(number) => {
+                    path.pop();
+                    inboxes.entry(path).or_default().push((number, file));
+                }
+                None => first.push(file),
+            }
+        }
+        for mut segments in inboxes.into_values() {
+            segments.sort_unstable();
+            first.extend(segments.first().map(|(_, file)| *file));
+            follows.extend(segments.windows(2).filter_map(|pair| match pair {
+                [(_, before), (_, after)] => Some((*before, *after)),
+                _ => None,
+            }));
+        }
+        (first, follows)
     }
 
     fn entry(&self, file: u32) -> Option<(&Path, &Entry)> {
@@ -141,5 +172,29 @@ impl FileTable {
     pub(super) fn sort(&mut self) {
         self.entries
             .sort_by(|a, b| (a.hour, a.root, &a.relative).cmp(&(b.hour, b.root, &b.relative)));
+    }
+}
+
+/// The number of an inbox's segment, by its name.
+pub(super) fn segment_number(relative: &Path) -> Option<u64> {
+    let name = relative.file_name()?.to_str()?;
+    name.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_follow_each_other_by_number_and_other_files_stand_alone() {
+        let mut files = FileTable { roots: vec![PathBuf::from("guard")], ..FileTable::default() };
+        for name in ["inbox/10", "inbox/9", "other/3", "inbox/11"] {
+            files.add(0, PathBuf::from(format!("{name}.{EXTENSION}")), 1);
+        }
+        files.add(0, PathBuf::from("a.jsonl"), 1);
+        let (mut first, follows) = files.chained(0..5);
+        first.sort_unstable();
+        assert_eq!(first, [1, 2, 4]);
+        assert_eq!(follows, HashMap::from([(1, 0), (0, 3)]));
     }
 }

@@ -51,10 +51,19 @@ impl Slot {
         bytes.get(self.head.start..self.head.start + self.head.len).unwrap_or_default()
     }
 
-    /// It is read to the end of what is there.
-    fn ended(self, opener: &mut Opener) {
-        if let Source::File(stream) = self.source {
-            opener.stopped(*stream);
+    /// It is read to the end of what is there. What goes on in another file goes on there, and
+    /// with its time: a chain of files is one file.
+    fn ended(self, opener: &mut Opener) -> Option<Slot> {
+        let Source::File(stream) = self.source else { return None };
+        let mut file = stream.file;
+        opener.stopped(*stream);
+        loop {
+            file = opener.follows.remove(&file)?;
+            if let Some(stream) = opener.stream(file, READ_SMALL) {
+                let mut next = Slot::file(stream);
+                next.head.key = self.head.key;
+                return Some(Slot { level: self.level, ..next });
+            }
         }
     }
 
@@ -142,7 +151,7 @@ impl Merge {
                         self.moving = Some(slot);
                         return Ok(Settled::Refused(refused));
                     }
-                    Advanced::End => slot.ended(opener),
+                    Advanced::End => self.moving = slot.ended(opener),
                 }
                 continue;
             }
@@ -221,7 +230,8 @@ impl Merge {
     }
 }
 
-/// The time of the first record of each of the first `count` files, without keeping one open.
-pub(super) fn first_times(count: u32, opener: &mut Opener) -> Vec<(Timestamp, u32)> {
-    (0..count).map(|file| (opener.first_time(file).unwrap_or(Timestamp::MIN), file)).collect()
+/// The time of the first record of each of the files, without keeping one open.
+pub(super) fn first_times(files: Vec<u32>, opener: &Opener) -> Vec<(Timestamp, u32)> {
+    let first = |file| (opener.first_time(file).unwrap_or(Timestamp::MIN), file);
+    files.into_iter().map(first).collect()
 }

@@ -1,13 +1,15 @@
 //! The order of reading, and the reader that keeps it.
 //!
 //! - One file: as it is.
-//! - Files: merged by time.
+//! - Files: merged by time. The segments of an inbox are one file, read in the order in which
+//!   batches came.
 //! - A blob layout: hour by hour, the blobs of an hour in groups that may be open at once, each
 //!   group merged by time. The hour of a blob is that of arrival; while it is read the watermark
 //!   may not pass its start.
 //! - Both: files join the hour in which their records lie. A file's record waits until the hour
 //!   of its time is read; records before the first hour come before it, records after the last
 //!   hour after it.
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub(super) struct Opener {
     known_heads: KnownHeads,
     /// Files are read while they grow.
     pub(super) growing: Option<Growing>,
+    /// The file that each goes on in.
+    pub(super) follows: HashMap<u32, u32>,
     /// Runs written to disk so far.
     pub(super) runs: u64,
 }
@@ -57,6 +61,7 @@ impl Opener {
             given: None,
             known_heads: KnownHeads::new(),
             growing: None,
+            follows: HashMap::new(),
             runs: 0,
         }
     }
@@ -179,7 +184,9 @@ impl Reader {
         } else {
             descriptors().saturating_sub(blobs_open)
         };
-        let first = first_times(plain_count, &mut reader.opener);
+        let (first, follows) = reader.opener.files.chained(0..plain_count);
+        reader.opener.follows = follows;
+        let first = first_times(first, &reader.opener);
         let plain = Merge::new(first, options.max_open_merge.min(for_plain));
         let hours = by_hour(&reader.opener.files, plain_count..count);
         let ordered = Ordered::new(plain, plain_count > 0, hours, blobs_open, reader.chunk_records);

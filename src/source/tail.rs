@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use self::listing::Seen;
-use super::files::{Entry, FileTable, Identity};
+use super::files::{Entry, FileTable, Identity, segment_number};
 use super::growing::{Growing, Place, Start};
 use super::inbox::Mark;
 use super::merge::Merge;
@@ -240,7 +240,7 @@ impl Tail {
                 // A segment only ever grows.
                 file.read_modified = file.modified;
             }
-            file.limit = match (inbox, listing::segment(relative)) {
+            file.limit = match (inbox, segment_number(relative)) {
                 (false, _) => file.seen_size,
                 (true, Some(number)) if number < synced.segment => file.seen_size,
                 (true, Some(number)) if number == synced.segment => {
@@ -298,6 +298,8 @@ impl Tail {
         let group = self.options.max_open_blobs.min(descriptors()).max(1);
         let open = self.options.max_open_merge.min(descriptors().saturating_sub(group));
         let has_plain = !plain.is_empty();
+        let (plain, follows) = self.opener.files.chained(plain);
+        self.opener.follows = follows;
         let first = self.first_times(plain);
         let merge = Merge::new(first, open);
         let round = Ordered::new(merge, has_plain, hours, group, self.options.chunk_records);

@@ -21,7 +21,8 @@ use crate::time::Timestamp;
 pub enum Look {
     /// What cannot wait, of accounts with records since the last look: Medium and above. A volume
     /// is told when its ten minutes are over, because until then not even its begin is known; key
-    /// operations of one principal when their run is over, because what they lack may still come.
+    /// operations of one principal when their run is over, because what they lack may still come;
+    /// a sweep when its minute is, because it is filed under the account that it reached first.
     Urgent,
     /// Everything: no more records will come for a while.
     Last,
@@ -33,7 +34,9 @@ impl Look {
             || (graded.grade.severity >= Severity::Medium
                 && !matches!(
                     graded.finding.kind,
-                    AlertKind::DataExfiltration | AlertKind::SuspiciousPrincipal
+                    AlertKind::DataExfiltration
+                        | AlertKind::SuspiciousPrincipal
+                        | AlertKind::MaliciousScript
                 ))
     }
 }

@@ -6,7 +6,6 @@ use std::time::UNIX_EPOCH;
 
 use walkdir::WalkDir;
 
-use super::super::inbox::EXTENSION;
 use super::super::paths::{DATABASE_MARK, Skipped, walk_warning, wanted};
 use crate::time::Timestamp;
 
@@ -95,10 +94,4 @@ pub(super) fn list(
         }
     }
     found
-}
-
-/// The number of an inbox's segment, by its name.
-pub(super) fn segment(relative: &Path) -> Option<u64> {
-    let name = relative.file_name()?.to_str()?;
-    name.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()
 }

@@ -113,11 +113,13 @@ pub struct Start<'a> {
     pub warm_up: Vec<PathBuf>,
     /// Bytes of a segment of the inbox.
     pub segment_bytes: u64,
+    /// Milliseconds without a record after which everything open is told.
+    pub quiet_ms: u64,
 }
 
 impl Service {
     pub fn start(start: Start<'_>) -> Service {
-        let Start { fleet, data_dir, watch, warm_up, segment_bytes } = start;
+        let Start { fleet, data_dir, watch, warm_up, segment_bytes, quiet_ms } = start;
         std::fs::create_dir_all(data_dir).unwrap();
         let dir = DataDir::new(data_dir);
         let opened = ladder::open(data_dir, &mut NoSnapshots, Timestamp(0)).unwrap();
@@ -149,6 +151,7 @@ impl Service {
             },
             drain_ms: 20_000,
             look_ms: 10,
+            quiet_ms,
             clock: Arc::new(SystemClock::default()),
             board: Arc::new(Board::default()),
         };
