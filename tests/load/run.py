@@ -160,7 +160,10 @@ def settle(service, expected, patience=120):
     end = time.monotonic() + patience
     applied = 0
     while time.monotonic() < end:
-        applied = sum((service.status()["fleet"] or {"records": {}})["records"].values())
+        fleet = service.status()["fleet"] or {"records": {}}
+        # Copies that were recognised and records that were refused are through as well.
+        applied = (sum(fleet["records"].values()) + sum(fleet.get("refused", {}).values())
+                   + fleet.get("copies", 0) + fleet.get("unknown", 0))
         if applied >= expected:
             break
         time.sleep(0.2)
