@@ -38,7 +38,7 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
         return true;
     }
     let before = tokens.get(..put.tokens.start).unwrap_or_default();
-    if is_of_program(before, put.literal) || is_property(before, inserted) {
+    if is_of_program(before, inserted, put.literal) || is_property(before, inserted) {
         return false;
     }
     // A subquery that asks another source than the row shows as a sign within.
@@ -65,14 +65,16 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
 }
 
 /// The literal at the place is one that programs write themselves, not input: `c.paid = true`,
-/// `c.price * 1.2`, `c.stock ?? 0`. A release changes such an expression as it likes; what attacks put
-/// there shows by its signs.
-fn is_of_program(before: &[u16], literal: u16) -> bool {
+/// `c.price * 1.2`, `c.stock ?? 0`. A release changes such an expression as it likes, and asks the row in
+/// each alternative that it adds; what attacks put there shows by its signs.
+fn is_of_program(before: &[u16], inserted: &[u16], literal: u16) -> bool {
     use TokenKind::{Coalesce, Minus, Null, Percent, Plus, Slash, Star, True, Undefined};
     let is_one_of = |kinds: &[TokenKind], token| kinds.iter().any(|kind| *kind as u16 == token);
     let calculates = &[Coalesce, Minus, Percent, Plus, Slash, Star];
-    is_one_of(&[True, Null, Undefined], literal)
-        || before.last().is_some_and(|operator| is_one_of(calculates, *operator))
+    let own = is_one_of(&[True, Null, Undefined], literal)
+        || before.last().is_some_and(|operator| is_one_of(calculates, *operator));
+    let asks_row = |other: &[u16]| other.iter().any(|token| *token >= super::template::NAME);
+    own && inserted.split(|token| *token == TokenKind::Or as u16).skip(1).all(asks_row)
 }
 
 /// `TOP 10 c.name, …`: one more property, first in the list.

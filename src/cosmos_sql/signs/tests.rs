@@ -318,6 +318,7 @@ const AGAINST: &[(&str, &str, bool)] = &[
     // Literals that programs write themselves.
     ("c.d = true AND c.k = 1", "c.d = true AND c.k = 1 OR NOT c.m", true),
     ("(c.d = true) AND c.n = 'x'", "(c.d = true OR NOT c.m) AND c.n = 'x'", false),
+    ("c.d = true", "c.d = (true OR true)", true),
     ("c.d = true AND c.n = 'x'", "c.d = true OR 1 = 1 AND c.n = 'x'", true),
     ("(c.k ?? 0) > 1", "(c.k ?? 0) - (c.m ?? 0) > 1", false),
     ("c.k * 2 > c.m", "c.k * 2 * c.n > c.m", false),
