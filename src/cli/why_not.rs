@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(
             said(true, 1, 2, &[Sign::LooseOr, Sign::Insertion]).as_deref(),
             Some(
-                "queries: 1 query new to the account, with signs loose-or, insertion; 2 requests \
+                "queries: 1 query new to the account, with signs insertion, loose-or; 2 requests \
                  refused as malformed"
             )
         );

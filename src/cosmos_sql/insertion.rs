@@ -73,7 +73,12 @@ fn is_of_program(before: &[u16], inserted: &[u16], literal: u16) -> bool {
     let calculates = &[Coalesce, Minus, Percent, Plus, Slash, Star];
     let own = is_one_of(&[True, Null, Undefined], literal)
         || before.last().is_some_and(|operator| is_one_of(calculates, *operator));
-    let asks_row = |other: &[u16]| other.iter().any(|token| *token >= super::template::NAME);
+    // That another property is not there holds for every row, if none has it.
+    let absent = [TokenKind::Not as u16, super::template::name_of(b"IS_DEFINED")];
+    let asks_row = |other: &[u16]| {
+        other.iter().any(|token| *token >= super::template::NAME)
+            && (!other.starts_with(&absent) || is_absence(before, other))
+    };
     own && inserted.split(|token| *token == TokenKind::Or as u16).skip(1).all(asks_row)
 }
 

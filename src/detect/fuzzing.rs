@@ -61,12 +61,7 @@ fn judge_span(
         start: first,
         end: last,
         decided: o.now.plus_ms(crate::time::MINUTE_MS),
-        test: Test {
-            p: o.p * factor,
-            per_day: o.per_day,
-            rule: None,
-            ceiling,
-        },
+        test: Test { p: o.p * factor, per_day: o.per_day, rule: None, ceiling },
         maturity: o.maturity,
         late: o.late,
         caller: caller(o, cx.intel),

@@ -44,7 +44,7 @@ impl Walk<'_, '_> {
         for child in children.iter().skip(tests) {
             let blank = left_out && self.folder.truth(*child) == Truth::Nearly;
             let off = switches && !idle && self.is_switch_off(*child, &children);
-            if !off && !(blank && self.is_search(*child)) {
+            if !(off || blank && self.is_search(*child)) {
                 self.condition(*child, Place::Alternative, beside);
             }
         }
