@@ -134,9 +134,9 @@ fn a_burst_of_failing_commands_does_not_say_that_the_log_has_no_text() {
     let file = dir.path().join("x.json");
     let mut lines = std::fs::read_to_string(&file).expect("readable");
     let begin = START.plus_ms(DAYS * DAY_MS + 3 * 60 * MINUTE_MS);
-    for n in 0..80_i64 {
+    for n in 0..200_i64 {
         let filter = format!(r#"{{"user":{{"$eVil{n}":1}},"pass":"x"}}"#);
-        let line = record(begin.plus_ms(n * 5000), "find", "20.50.1.10", Some(&find(&filter)));
+        let line = record(begin.plus_ms(n * 2500), "find", "20.50.1.10", Some(&find(&filter)));
         // BadValue.
         let line = line.replace(r#""errorCode":"0""#, r#""errorCode":"2""#);
         let length = format!(r#""requestLength":"{}""#, 266 + n % 23);
