@@ -125,7 +125,7 @@ fn ceiling_because(alert: &Alert, ceiling: Ceiling) -> String {
         }
         Ceiling::PlaceKnown => "the place is rare here, not new".to_owned(),
         Ceiling::WithoutText => {
-            "it was judged without query text, which the log does not hold".to_owned()
+            "it was judged without query text, by number and length alone".to_owned()
         }
         Ceiling::NotMature => format!(
             "the baseline is {} after {}, and a single finding on it is Low",

@@ -4,7 +4,7 @@ use super::style::{out, visible};
 use super::table::{Align, Table};
 use super::{Exit, common, model, shapes};
 use crate::account::message::{HourRecord, SurpriseLane, surprise_of};
-use crate::account::verdict::{Fate, Nearest, count_of};
+use crate::account::verdict::{Fate, HourQueries, Nearest, count_of};
 use crate::alert::words;
 use crate::event::Sign;
 use crate::inquiry::hour::{self, Asked, kind, needed, raised, status};
@@ -90,7 +90,7 @@ fn print(r: &HourRecord, profile: &Profile) {
     }
     let held: Vec<String> =
         SurpriseLane::ALL.iter().filter_map(|lane| held(*lane, r, profile)).collect();
-    let notes = held.into_iter().chain(untested(r, profile)).chain(queries(r));
+    let notes = held.into_iter().chain(untested(r, profile)).chain(queries(&r.queries));
     for (n, note) in notes.enumerate() {
         if n == 0 {
             out("");
@@ -178,8 +178,7 @@ fn untested(r: &HourRecord, profile: &Profile) -> Option<String> {
 }
 
 /// What the hour had of queries.
-fn queries(r: &HourRecord) -> Option<String> {
-    let q = &r.queries;
+fn queries(q: &HourQueries) -> Option<String> {
     let malformed = count_of(q.malformed);
     if !q.texts && q.new == 0 && malformed == 0 {
         return None;
@@ -192,9 +191,49 @@ fn queries(r: &HourRecord) -> Option<String> {
         (true, signs) => format!("{new} new to the account, with signs {}", signs.join(", ")),
     };
     let refused = words::plural(malformed as f64, "request", "requests");
-    Some(format!("queries: {texts}; {refused} refused as malformed (400)"))
+    Some(format!("queries: {texts}; {refused} refused as malformed"))
 }
 
 fn factor(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.1} ×") } else { format!("{ratio:.0} ×") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::verdict::count_code;
+
+    fn said(texts: bool, new: u64, malformed: u64, signs: &[Sign]) -> Option<String> {
+        let signs = signs.iter().fold(0, |bits, sign| bits | sign.bit());
+        let (new, malformed) = (count_code(new), count_code(malformed));
+        let of_hour = HourQueries { texts, new, malformed, signs };
+        super::queries(&of_hour)
+    }
+
+    #[test]
+    fn an_hour_says_what_it_had_of_queries_and_nothing_where_it_had_none() {
+        assert_eq!(said(false, 0, 0, &[]), None);
+        assert_eq!(
+            said(true, 0, 0, &[]).as_deref(),
+            Some(
+                "queries: 0 queries new to the account, no sign of an injection; 0 requests \
+                 refused as malformed"
+            )
+        );
+        assert_eq!(
+            said(true, 1, 2, &[Sign::LooseOr, Sign::Insertion]).as_deref(),
+            Some(
+                "queries: 1 query new to the account, with signs insertion, loose-or; 2 requests \
+                 refused as malformed"
+            )
+        );
+    }
+
+    #[test]
+    fn refusals_without_texts_are_told_as_such() {
+        assert_eq!(
+            said(false, 0, 1, &[]).as_deref(),
+            Some("queries: no text was logged in this hour; 1 request refused as malformed")
+        );
+    }
 }

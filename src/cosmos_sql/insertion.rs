@@ -27,13 +27,19 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
     let has = |kind: TokenKind| inserted.contains(&(kind as u16));
     // What matches everything narrows nothing under AND, and is all that is asked under OR.
     let alternative = has(TokenKind::Or) && !has(TokenKind::And);
+    let builder = is_built(inserted);
     let telling = |sign: &Sign| match sign {
         Sign::Unbalanced => false,
         Sign::MatchesEverything => alternative,
+        Sign::ConstantComparison => !builder,
         _ => true,
     };
     if put.lost > 0 || within.iter().any(telling) {
         return true;
+    }
+    let before = tokens.get(..put.tokens.start).unwrap_or_default();
+    if is_of_program(before, inserted, put.literal) || is_property(before, inserted) {
+        return false;
     }
     // A subquery that asks another source than the row shows as a sign within.
     if has(TokenKind::Udf) || has(TokenKind::Question) {
@@ -42,7 +48,6 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
     let clause = [TokenKind::Order, TokenKind::Offset, TokenKind::Group];
     let end = inserted.iter().position(|t| clause.iter().any(|kind| *kind as u16 == *t));
     let condition = inserted.get(..end.unwrap_or(inserted.len())).unwrap_or_default();
-    let before = tokens.get(..put.tokens.start).unwrap_or_default();
     let mut alternatives = condition.split(|t| *t == TokenKind::Or as u16);
     // The first is what stands behind the literal without an OR: it narrows, or calculates. ORs that
     // belong to what narrows are in brackets, or else LooseOr shows within.
@@ -57,6 +62,45 @@ pub fn changes_logic(tokens: &[u16], put: &Insertion, within: &[Sign]) -> bool {
             && (is_same_property(before, other) || is_ordinary(other) || is_absence(before, other))
     };
     !narrows || !(several || alternatives.all(ordinary))
+}
+
+/// The literal at the place is one that programs write themselves, not input: `c.paid = true`,
+/// `c.price * 1.2`, `c.stock ?? 0`. A release changes such an expression as it likes, and asks the row in
+/// each alternative that it adds; what attacks put there shows by its signs.
+fn is_of_program(before: &[u16], inserted: &[u16], literal: u16) -> bool {
+    use TokenKind::{Coalesce, Minus, Null, Percent, Plus, Slash, Star, True, Undefined};
+    let is_one_of = |kinds: &[TokenKind], token| kinds.iter().any(|kind| *kind as u16 == token);
+    let calculates = &[Coalesce, Minus, Percent, Plus, Slash, Star];
+    let own = is_one_of(&[True, Null, Undefined], literal)
+        || before.last().is_some_and(|operator| is_one_of(calculates, *operator));
+    // That another property is not there holds for every row, if none has it.
+    let absent = [TokenKind::Not as u16, super::template::name_of(b"IS_DEFINED")];
+    let asks_row = |other: &[u16]| {
+        other.iter().any(|token| *token >= super::template::NAME)
+            && (!other.starts_with(&absent) || is_absence(before, other))
+    };
+    own && inserted.split(|token| *token == TokenKind::Or as u16).skip(1).all(asks_row)
+}
+
+/// `TOP 10 c.name, …`: one more property, first in the list.
+fn is_property(before: &[u16], inserted: &[u16]) -> bool {
+    let has = |kind: TokenKind| inserted.contains(&(kind as u16));
+    before.last() == Some(&(TokenKind::Top as u16))
+        && !has(TokenKind::Select)
+        && !has(TokenKind::Udf)
+        && !has(TokenKind::Star)
+}
+
+/// `'x' AND 1 = 1 AND path = 'y'`: what a builder of filters leaves where it joins two of its own.
+/// A probe in a text's place has to open the quote again, and does so with constants.
+fn is_built(inserted: &[u16]) -> bool {
+    let (and, number) = (TokenKind::And as u16, TokenKind::Number as u16);
+    let idle = [number, TokenKind::Equal as u16, number];
+    let mut conditions = inserted.split(|token| *token == and);
+    let text = conditions.next().is_some_and(|first| first == [TokenKind::String as u16]);
+    let (built, own): (Vec<&[u16]>, Vec<&[u16]>) = conditions.partition(|one| *one == idle);
+    let compared = |one: &&[u16]| is_ordinary(one) && !one.contains(&(TokenKind::Or as u16));
+    text && built.len() == 1 && !own.is_empty() && own.iter().all(compared)
 }
 
 /// The literal alone, or with conditions under `AND`.

@@ -6,8 +6,9 @@
 //! line, object keys and aliases without quotes and `AS`. What the service refuses is refused:
 //! `/* */`, `;`, `UNION`, a doubled quote inside of a string.
 //!
-//! It is more lenient than the service in one thing: any word may follow a dot, `c.order` too.
-//! Whether a query was answered is known from its status, not from here.
+//! It is more lenient in two things: any word may follow a dot, `c.order` too, and `rank` is a name
+//! except before a function behind `ORDER BY`, as it was before it became a keyword; the published
+//! grammar has neither. Whether a query was answered is known from its status, not from here.
 //!
 //! Pure, without allocation once a [`Workspace`] is warm, and bounded: texts, tokens and nesting
 //! beyond `limits.rs` are refused. Nothing here prints a literal's value: errors have places and

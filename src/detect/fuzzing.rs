@@ -16,21 +16,29 @@ use crate::event::{Records, Sign};
 use crate::ids::Text;
 use crate::intel::view::IntelView;
 use crate::profile::BurstProfile;
+use crate::stats::combine::simes;
 
 /// Addresses that an alert names.
 const ADDRESSES_SHOWN_MAX: usize = 6;
 
 /// The finding of the span that is the rarest, where its requests differ as probes do. All spans
-/// were looked at, so p is multiplied by their number.
+/// were looked at: their nominal rates are combined by Simes, as one holds the other.
 pub fn judge(
     observed: &[BurstObservation],
     campaign: i64,
     profile: &BurstProfile,
     cx: &QueryContext<'_>,
 ) -> Option<Finding> {
-    let findings = observed.iter().filter_map(|o| judge_span(o, campaign, profile, cx));
     let nominal = |finding: &Finding| finding.test.p * finding.test.per_day;
-    findings.min_by(|a, b| nominal(a).total_cmp(&nominal(b)))
+    let mut rates = [f64::INFINITY; SPANS];
+    let findings = observed.iter().zip(&mut rates).filter_map(|(o, rate)| {
+        let finding = judge_span(o, campaign, profile, cx)?;
+        *rate = nominal(&finding);
+        Some(finding)
+    });
+    let mut finding = findings.min_by(|a, b| nominal(a).total_cmp(&nominal(b)))?;
+    finding.test.p = (simes(&mut rates) / finding.test.per_day).clamp(0.0, 1.0);
+    Some(finding)
 }
 
 fn judge_span(
@@ -53,12 +61,7 @@ fn judge_span(
         start: first,
         end: last,
         decided: o.now.plus_ms(crate::time::MINUTE_MS),
-        test: Test {
-            p: (o.p * factor * SPANS as f64).clamp(0.0, 1.0),
-            per_day: o.per_day,
-            rule: None,
-            ceiling,
-        },
+        test: Test { p: o.p * factor, per_day: o.per_day, rule: None, ceiling },
         maturity: o.maturity,
         late: o.late,
         caller: caller(o, cx.intel),

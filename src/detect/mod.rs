@@ -454,7 +454,7 @@ pub struct BurstEvidence {
     pub addresses: Vec<IpAddr>,
     /// How many the 50th and 99th percentile of such spans with queries hold.
     pub usual: [f64; 2],
-    /// Texts that did not parse; `None` where no text was logged.
+    /// Texts that did not parse; `None` where none was read: of SQL none was logged.
     pub texts: Option<u64>,
     /// Distinct places and reasons of syntax errors (counted up to a bound).
     pub error_places: u32,

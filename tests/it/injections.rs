@@ -226,6 +226,8 @@ fn a_burst_without_texts_is_low_and_says_so() {
     assert_eq!(alerts.len(), 1, "{alerts:#?}");
     assert_eq!(alerts[0]["properties"]["severity"], "Low");
     assert!(property(&alerts[0], "Severity reason").contains("without query text"));
+    let told = alerts[0]["properties"]["description"].as_str().unwrap();
+    assert!(told.contains("No text of them was read"), "{told}");
 }
 
 #[test]

@@ -63,7 +63,11 @@ fn write(folder: &Path, usual: &[&str], text: &str) {
 fn raised(usual: &[&str], text: &str) -> Vec<Value> {
     let dir = tempfile::tempdir().expect("a directory");
     write(dir.path(), usual, text);
-    let ran = cli(dir.path(), &["replay", "x.json", "--alerts", "-", "--quiet"]);
+    alerts(dir.path())
+}
+
+fn alerts(folder: &Path) -> Vec<Value> {
+    let ran = cli(folder, &["replay", "x.json", "--alerts", "-", "--quiet"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(!ran.out.contains("s3cret") && !ran.out.contains("eVil"), "{}", ran.out);
     ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -120,6 +124,35 @@ fn code_for_the_server_alerts_unless_the_account_always_sends_it() {
     assert_eq!(kinds(&raised(&[code, LOGIN], &find(code))), [""; 0]);
     // What is no command is not judged.
     assert_eq!(kinds(&raised(&[LOGIN, SEARCH], "db.users.find({$where: 'eVil'})")), [""; 0]);
+}
+
+/// What failed commands say is not read, logged or not: the alert may not say that the log lacks it.
+#[test]
+fn a_burst_of_failing_commands_does_not_say_that_the_log_has_no_text() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write(dir.path(), &[LOGIN, SEARCH], &find(LOGIN));
+    let file = dir.path().join("x.json");
+    let mut lines = std::fs::read_to_string(&file).expect("readable");
+    let begin = START.plus_ms(DAYS * DAY_MS + 3 * 60 * MINUTE_MS);
+    for n in 0..200_i64 {
+        let filter = format!(r#"{{"user":{{"$eVil{n}":1}},"pass":"x"}}"#);
+        let line = record(begin.plus_ms(n * 2500), "find", "20.50.1.10", Some(&find(&filter)));
+        // BadValue.
+        let line = line.replace(r#""errorCode":"0""#, r#""errorCode":"2""#);
+        let length = format!(r#""requestLength":"{}""#, 266 + n % 23);
+        lines += &line.replace(r#""requestLength":"266""#, &length);
+        lines.push('\n');
+    }
+    lines += &record(begin.plus_ms(120 * MINUTE_MS), "find", "20.50.1.10", Some(&find(LOGIN)));
+    std::fs::write(&file, lines).expect("writable");
+    let alerts = alerts(dir.path());
+    assert_eq!(kinds(&alerts), ["CosmosDB_SqlInjection.FailedFuzzingAttempt"], "{alerts:#?}");
+    let properties = &alerts[0]["properties"];
+    assert_eq!(properties["severity"], "Low");
+    let told = properties["description"].as_str().expect("text");
+    assert!(told.contains("What failed commands of this API say is not judged"), "{told}");
+    let text = alerts[0].to_string();
+    assert!(!text.contains("holds no text") && !text.contains("which the log"), "{text}");
 }
 
 #[test]

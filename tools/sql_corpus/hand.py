@@ -7,7 +7,7 @@ import cosmos
 import lists
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILES = ("innocent.txt", "attacks.txt")
+FILES = ("innocent.txt", "attacks.txt", "releases.txt")
 CLASSES = {"=": "benign", "+": "benign", ">": "benign-new-shape", "?": "benign-error", "!": "injection", "~": "failed"}
 
 
@@ -41,7 +41,8 @@ def marked(line, place):
 
 
 def record(family, mark, query, template):
-    part = "tune" if lists.share("hand", template) < 0.5 else "report"
+    tuned_on = family.startswith("releases ") or lists.share("hand", template) < 0.5
+    part = "tune" if tuned_on else "report"
     return {"collection": "hand", "family": family, "context": "-", "class": CLASSES[mark], "query": query,
             "template": template, "template_id": f"h-{lists.digest(template)[:8]}", "area": family, "values": [],
             "effect": "", "reason": cosmos.refusal(query), "split": part, "unseen": "" if part == "tune" else "both",

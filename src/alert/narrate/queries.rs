@@ -171,10 +171,17 @@ pub fn burst(alert: &Alert, e: &BurstEvidence) -> String {
                 text.push_str(&format!("; {}.", list(&signs)));
             }
         }
-        None => text.push_str(&format!(
-            " The log holds no text of them; they have at least {} different lengths.",
-            count(f64::from(e.lengths))
-        )),
+        None => {
+            // 400 is what Cosmos DB SQL refuses with; other codes are those of another API.
+            let sql = alert.finding.caller.statuses.iter().all(|status| *status == 400);
+            let why = if sql {
+                "No text of them was read"
+            } else {
+                "What failed commands of this API say is not judged"
+            };
+            let lengths = count(f64::from(e.lengths));
+            text.push_str(&format!(" {why}; they have at least {lengths} different lengths."));
+        }
     }
     text
 }

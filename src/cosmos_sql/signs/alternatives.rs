@@ -40,9 +40,11 @@ impl Walk<'_, '_> {
         }
         // What is left blank with its test asks for nothing.
         let left_out = children.iter().take(tests).any(|t| self.folder.truth(*t) == Truth::Always);
+        let switches = bracketed && place == Place::Conjunct && children.len() <= OPTIONAL_MAX;
         for child in children.iter().skip(tests) {
             let blank = left_out && self.folder.truth(*child) == Truth::Nearly;
-            if !(blank && self.is_search(*child)) {
+            let off = switches && !idle && self.is_switch_off(*child, &children);
+            if !(off || blank && self.is_search(*child)) {
                 self.condition(*child, Place::Alternative, beside);
             }
         }

@@ -43,6 +43,15 @@ impl Walk<'_, '_> {
             && self.folder.truth(node) == Truth::Never
     }
 
+    /// `AND (c.a = 'x' OR 1 = 0)`: a release's switch that is off, behind what it would let through. It
+    /// says nothing, and who puts in a condition that others follow gains nothing by it. Two texts
+    /// that no program compares stay evidence.
+    pub(super) fn is_switch_off(&self, node: NodeId, group: &[NodeId]) -> bool {
+        self.is_off(node)
+            && !self.is_stray(node, group)
+            && group.iter().any(|other| *other != node && self.is_filter(*other))
+    }
+
     /// Filters that are all left out: `('' = '' OR c.n = '') AND (null = null OR c.k = null)`.
     pub(super) fn is_left_open(&self, node: NodeId, place: Place) -> bool {
         let children: Vec<NodeId> = self.query.children(node).collect();
@@ -121,8 +130,9 @@ impl Walk<'_, '_> {
                         .counted(left, right)
                         .or_else(|| self.said(left, right))
                         .or_else(|| self.compared_with_none(left, right)),
+                    // `0 <= 0`, `-1 < 0`: no limit was given.
                     Binary::Less | Binary::LessEqual | Binary::Greater | Binary::GreaterEqual => {
-                        self.counted(left, right)
+                        self.counted(left, right).or_else(|| self.number_for_all(left, right))
                     }
                     _ => None,
                 }
@@ -155,6 +165,12 @@ impl Walk<'_, '_> {
     fn compared_with_none(&self, left: NodeId, right: NodeId) -> Option<Tested> {
         let (value, none) = if self.stands_for_all(right) { (left, right) } else { (right, left) };
         (self.stands_for_all(none) && self.is_value(value)).then_some(Tested::Value(value))
+    }
+
+    /// `0 <= 0`, `25 < 0`, of numbers only: texts are not ordered by who asks whether there is one.
+    fn number_for_all(&self, left: NodeId, right: NodeId) -> Option<Tested> {
+        let number = |side| matches!(self.folder.constant(side), Some(Constant::Number(_)));
+        if number(left) && number(right) { self.compared_with_none(left, right) } else { None }
     }
 
     /// The one argument of one of `functions`, if it is a value in the text.

@@ -302,6 +302,28 @@ const AGAINST: &[(&str, &str, bool)] = &[
     ("c.k IN (1, 2)", "c.k IN (1, 2, 3)", false),
     ("CONTAINS(c.n, 'x')", "CONTAINS(c.n, 'x', true)", false),
     ("c.n = 'x' AND c.k = 1", "c.n = 'x' --' AND c.k = 1", true),
+    // A release's switch that is off, and no limit given.
+    ("c.k = 1", "c.k = 1 AND (c.d = false OR 1 = 0)", false),
+    ("c.k = 1", "c.k = 1 AND (c.m = 7 OR 7 < 0)", false),
+    ("c.k = 1", "c.k = 1 AND (0 <= 0 OR c.m <= 0)", false),
+    ("c.k = 1", "c.k = 1 OR 1 = 0", true),
+    ("(c.k = 1)", "(c.k = 1 OR 1 = 0)", true),
+    ("c.k = 1", "c.k = 1 AND 1 = 0", true),
+    ("c.m <= 1", "c.m <= 0 OR 0 <= 0", true),
+    // Where a builder joined two of its conditions; a probe has to open the quote again.
+    ("c.n = 'x'", "c.n = 'x' AND 1 = 1 AND c.m = 'y'", false),
+    ("c.n = 'x'", "c.n = 'x' AND 1 = 1 AND 'a' = 'a'", true),
+    ("c.n = 'x'", "c.n = 'x' AND 1 = 1 OR c.m = 'y'", true),
+    ("c.k = 1", "c.k = 1 AND 1 = 1", true),
+    // Literals that programs write themselves.
+    ("c.d = true AND c.k = 1", "c.d = true AND c.k = 1 OR NOT c.m", true),
+    ("(c.d = true) AND c.n = 'x'", "(c.d = true OR NOT c.m) AND c.n = 'x'", false),
+    ("c.d = true", "c.d = (true OR true)", true),
+    ("c.d = true AND c.n = 'x'", "c.d = true OR 1 = 1 AND c.n = 'x'", true),
+    ("(c.k ?? 0) > 1", "(c.k ?? 0) - (c.m ?? 0) > 1", false),
+    ("c.k * 2 > c.m", "c.k * 2 * c.n > c.m", false),
+    ("c.k * 2 > c.m", "c.k * 2 > 1 OR 1 = 1 OR 3 > c.m", true),
+    ("c.k > 2", "c.k > 2 * c.m", true),
 ];
 
 #[test]
@@ -340,6 +362,16 @@ fn what_was_put_in_is_told_by_what_it_changes() {
     let known = reader.inspect(filtered("c.n = 'x' AND c.k = 1").as_bytes());
     let cut = reader.inspect(filtered("c.n = 'x' --' AND c.k = 1").as_bytes());
     assert!(cut.against(&known).iter().any(|(sign, _)| *sign == Sign::LostCondition));
+    // A property more is no other question.
+    let known = reader.inspect(b"SELECT TOP 10 c.a FROM c WHERE c.n = 'x'");
+    for (came, changes) in [
+        ("SELECT TOP 10 c.b, c.a FROM c WHERE c.n = 'x'", false),
+        ("SELECT TOP 10 (SELECT VALUE 1), c.a FROM c WHERE c.n = 'x'", true),
+        ("SELECT TOP 10 * FROM c -- c.a FROM c WHERE c.n = 'x'", true),
+    ] {
+        let found = reader.inspect(came.as_bytes()).against(&known);
+        assert_eq!(found.iter().any(|(s, _)| *s == Sign::Insertion), changes, "{came}: {found:?}");
+    }
     // In what is selected there is no narrowing.
     let known = reader.inspect(b"SELECT udf.f(c.a, 'x') AS t FROM c");
     let came =

@@ -10,6 +10,8 @@ use crate::cosmos_sql::token::{Span, TokenKind};
 pub struct Insertion {
     /// Which token of the template it replaces: a literal.
     pub place: usize,
+    /// That literal's type.
+    pub literal: u16,
     /// The tokens of the query that stand there, what is left of the literal included.
     pub tokens: Range<usize>,
     /// The bytes of the query that these are, with the brackets that belong to them.
@@ -42,7 +44,8 @@ pub fn lineage(template: &[u16], query: &Sequence) -> Option<Insertion> {
         .find_map(|times| repeated(template, tokens, place, times))
         .or_else(|| cut(template, query, place))?;
     let span = around(query, place..end)?;
-    Some(Insertion { place, tokens: place..end, span, times, lost })
+    let literal = *template.get(place)?;
+    Some(Insertion { place, literal, tokens: place..end, span, times, lost })
 }
 
 /// The bytes of some of a query's tokens, with the brackets that these open. Sequences have none, so
