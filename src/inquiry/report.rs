@@ -98,11 +98,8 @@ struct Rings {
 impl Rings {
     fn read(store: &dyn StateStore, span: Span) -> anyhow::Result<Rings> {
         let mut rings = Rings::default();
-        store.scan(keys::RING, &mut |key, bytes| {
-            if let Some((account, day)) = ring_of(key) {
-                rings.take(account, day, bytes, span);
-            }
-            true
+        display_ring::each(store, &mut |account, day, bytes| {
+            rings.take(account.clone(), day, bytes, span);
         })?;
         Ok(rings)
     }
@@ -131,13 +128,6 @@ impl Rings {
             }
         }
     }
-}
-
-/// The account and the day that the key of a ring names.
-fn ring_of(key: &[u8]) -> Option<(AccountId, i64)> {
-    let (name, day) = key.split_at_checked(key.len().checked_sub(size_of::<i64>())?)?;
-    let account = keys::named(name.strip_suffix(b"\0")?, keys::RING)?;
-    Some((account, i64::from_be_bytes(day.try_into().ok()?)))
 }
 
 /// What the models say.

@@ -11,6 +11,7 @@ use super::board::{Board, Phase, SourceStatus};
 use super::feed::{self, Stop, Watch};
 use super::run::Shell;
 use crate::account::message::Context;
+use crate::fleet::silence::Change;
 use crate::replay::demo::Demo;
 use crate::replay::engine::{Engine, Observer, RunOptions};
 use crate::replay::pipeline::Producer;
@@ -102,6 +103,9 @@ impl Listener for Everybody {
     fn delivered(&mut self, number: u64, line: &[u8]) {
         self.0.iter_mut().for_each(|one| one.delivered(number, line));
     }
+    fn silence(&mut self, change: &Change) {
+        self.0.iter_mut().for_each(|one| one.silence(change));
+    }
 }
 
 /// Starts the engine's thread.
@@ -144,6 +148,7 @@ async fn run(
     let (store, clock, board) =
         (Arc::clone(&setup.store), Arc::clone(&setup.clock), Arc::clone(&setup.board));
     let (mut shell, warm_up, traffic) = shell(setup, asks, &stop, inbox);
+    shell.silence.seed(store.as_ref())?;
     let (history, live) = match traffic {
         Traffic::Watched(watch) => (warm_up, Live::Watched(watch)),
         Traffic::Made(demo, hour_ms) => {
@@ -206,6 +211,7 @@ fn shell(
         look_ms: setup.look_ms,
         follows_clock: matches!(setup.traffic, Traffic::Watched(_)),
         source_of: HashMap::new(),
+        silence: super::silence::Keeper::default(),
         next_look: 0,
         next_board: 0,
     };

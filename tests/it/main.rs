@@ -19,6 +19,7 @@ mod ladder;
 mod mongo;
 mod query;
 mod rebuild;
+mod report;
 mod scenarios;
 mod serve;
 mod server;
