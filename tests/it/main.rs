@@ -13,6 +13,7 @@ mod evidence;
 mod feeds;
 mod golden_state;
 mod inbox;
+mod incidents;
 mod injections;
 mod kill;
 mod ladder;
