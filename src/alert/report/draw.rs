@@ -120,10 +120,13 @@ pub(super) fn lasting(ms: Option<i64>) -> String {
     const HOUR: i64 = 60 * MINUTE;
     let Some(ms) = ms else { return "not known".to_owned() };
     let of = |unit: i64, name: &str| format!("{} {name}", words::number(ms as f64 / unit as f64));
-    match ms {
-        ..MINUTE => of(SECOND, "s"),
-        ..HOUR => of(MINUTE, "min"),
-        ..DAY_MS => of(HOUR, "h"),
-        _ => of(DAY_MS, "d"),
+    if ms < MINUTE {
+        of(SECOND, "s")
+    } else if ms < HOUR {
+        of(MINUTE, "min")
+    } else if ms < DAY_MS {
+        of(HOUR, "h")
+    } else {
+        of(DAY_MS, "d")
     }
 }
