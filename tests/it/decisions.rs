@@ -247,9 +247,10 @@ fn rules_verdicts_and_the_audit_log_from_the_command_line() {
 fn an_expectation_teaches_only_when_it_is_asked_to() {
     let dir = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| cli(dir.path(), &[args, &["--data-dir", "d"]].concat());
-    let kind = ["--kind", "CosmosDB_GeoAnomaly", "--kind", "CosmosDB_TorAnomaly", "--account", "*"];
+    let kind = ["--kind", "CosmosDB_GeoAnomaly", "--kind", "CosmosDB_TorAnomaly"];
+    let anywhere = ["--address", "0.0.0.0/1", "--address", "128.0.0.0/1"];
     let span = ["--start", "2026-09-14", "--end", "2026-12-01", "--ticket", "CHG-1"];
-    let add = [&["expect", "add"][..], &kind, &span, &["--reason", "a move"]].concat();
+    let add = [&["expect", "add"][..], &kind, &anywhere, &span, &["--reason", "a move"]].concat();
     let added = run(&add);
     assert_eq!(added.code, Some(0), "{}", added.err);
     assert_eq!(run(&["replay", "--demo", "--quiet"]).code, Some(0));
