@@ -31,8 +31,10 @@ pub const EDGES: [i64; 26] = [
 ];
 /// Half-life of what is learnt, hours: that of the rhythm of an account.
 const HALF_LIFE_HOURS: f64 = 28.0 * 24.0;
-/// Hours from the first to the last log before a rhythm is used.
-const MATURE_HOURS: i64 = 72;
+/// Hours from the first to the last log before a rhythm is used: two weekends were seen; that of a
+/// stream which was never silent, sooner.
+const MATURE_HOURS: i64 = 14 * 24;
+const MATURE_DENSE_HOURS: i64 = 72;
 /// Silences, decayed, before a rhythm is used: a weekly job after a month.
 const SILENCES_MIN: f32 = 3.0;
 /// How much a silence that alarmed teaches: a rhythm that changed for good is learnt in the end.
@@ -81,7 +83,9 @@ impl Rhythm {
     }
 
     fn is_known(&self) -> bool {
-        self.last.saturating_sub(self.first) >= MATURE_HOURS && self.all >= SILENCES_MIN
+        let never_silent = self.outlasted.iter().all(|n| *n == 0.0);
+        let least = if never_silent { MATURE_DENSE_HOURS } else { MATURE_HOURS };
+        self.last.saturating_sub(self.first) >= least && self.all >= SILENCES_MIN
     }
 
     /// Whole hours without logs before `hour`.
