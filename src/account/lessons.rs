@@ -57,8 +57,10 @@ struct Due<'a> {
 }
 
 impl AccountModel {
-    /// Takes the lessons whose moment has come at `now`, in the order of their moments. Returns how
-    /// many of them changed something.
+    /// Takes the lessons whose moment has come at `now`, in the order of their moments. One that is
+    /// given and taken back in the same step is not taken at all: unlearning would lose the visits
+    /// that it was about, and a verdict given again would find nothing to teach. Returns how many
+    /// changed something.
     pub fn take_lessons(&mut self, now: Timestamp, cx: &Context) -> usize {
         let since = self.taught_until;
         self.taught_until = since.max(now);
@@ -68,7 +70,11 @@ impl AccountModel {
         let mut due: Vec<Due> = give.chain(given.iter().filter_map(undo)).collect();
         // The first moment counts for a model that has closed nothing yet.
         let is_new = |at: Timestamp| at > since || since == Timestamp::MIN;
-        due.retain(|d| is_new(d.at.0) && d.at.0 <= now);
+        let is_due = |at: Timestamp| is_new(at) && at <= now;
+        let is_void = |lesson: &Lesson| {
+            is_due(lesson.given.0) && lesson.undone.is_some_and(|(at, _)| is_due(at))
+        };
+        due.retain(|d| is_due(d.at.0) && !is_void(d.lesson));
         due.sort_by_key(|d| d.at);
         due.into_iter().filter(|d| self.take_lesson(d, now, cx)).count()
     }

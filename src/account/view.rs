@@ -198,6 +198,17 @@ impl AccountModel {
             .map(|(c, _)| c)
     }
 
+    /// First and last record; `None` if it knows of none.
+    pub fn seen(&self) -> Option<(Timestamp, Timestamp)> {
+        let last = self.newest()?;
+        Some((self.tempo.first_seen().unwrap_or(last), last))
+    }
+
+    /// Categories with their last record, as far as it is taught.
+    pub fn last_of_categories(&self) -> impl Iterator<Item = (Category, Timestamp)> + '_ {
+        self.tempo.coverage().filter_map(|(category, last)| Some((category, last?)))
+    }
+
     /// `model show`.
     pub fn detail(&self, profile: &Profile, priors: &Priors) -> Detail {
         let now = self.now();

@@ -144,6 +144,11 @@ pub struct AlertBook {
     accounts: Words,
     principals: Words,
     stories: Words,
+    /// Alerts that an incident names, with the line that said so last and its story: some were told
+    /// before there was an incident.
+    within: BTreeMap<AlertId, (u64, u32)>,
+    /// Severity of incidents, by story.
+    incidents: BTreeMap<u32, Severity>,
     /// Lines known: one more than the largest number.
     lines: u64,
     /// Number of the newest decision.
@@ -161,6 +166,7 @@ impl AlertBook {
     pub fn add(&mut self, number: u64, line: &[u8]) -> Option<AlertId> {
         self.lines = self.lines.max(number.saturating_add(1));
         let facts = line::Facts::read(line)?;
+        self.file(number, &facts);
         let revision = Revision {
             number,
             at: facts.generated,
@@ -200,9 +206,28 @@ impl AlertBook {
             others,
             principal: self.principals.number(&facts.principal),
             principal_id: self.principals.number(&facts.principal_id),
-            story: self.stories.number(&facts.story),
+            story: match self.within.get(&facts.id) {
+                Some((_, story)) => *story,
+                None => self.stories.number(&facts.story),
+            },
         });
         Some(facts.id)
+    }
+
+    /// Files the alerts that an incident names under its story; of several lines the newest counts.
+    fn file(&mut self, number: u64, facts: &line::Facts) {
+        let Some((severity, members)) = &facts.incident else { return };
+        let story = self.stories.number(&facts.story);
+        let gravest = self.incidents.entry(story).or_insert(*severity);
+        *gravest = (*gravest).max(*severity);
+        for id in members {
+            let claim = self.within.entry(*id).or_insert((number, story));
+            *claim = (*claim).max((number, story));
+            let entry = self.by_id.get(id).and_then(|at| self.entries.get_mut(*at as usize));
+            if let Some(entry) = entry {
+                entry.story = claim.1;
+            }
+        }
     }
 
     /// Takes in a decision; one on an alert that is not there is passed over.

@@ -26,6 +26,7 @@ pub mod kinds;
 pub mod kql;
 pub mod narrate;
 pub mod properties;
+pub mod report;
 pub mod rules;
 pub mod sinks;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 mod facets;
 mod queries;
+pub mod silence;
 mod verdict;
 
 pub use facets::{FacetWords, facet};

@@ -10,6 +10,7 @@ mod evidence;
 mod intel;
 mod query;
 mod rebuild;
+mod report;
 mod serve;
 mod sink;
 mod snapshot;
@@ -20,6 +21,7 @@ pub use evidence::*;
 pub use intel::*;
 pub use query::*;
 pub use rebuild::*;
+pub use report::*;
 pub use serve::*;
 pub use sink::*;
 pub use snapshot::*;
@@ -110,9 +112,14 @@ pub enum Command {
     /// Who may ask the service over HTTP.
     #[command(subcommand)]
     Token(Token),
-    /// Report over a span (comes later).
-    #[command(hide = true)]
-    Report(Later),
+    /// Report over a span, for people who answer for it: a page and tables for a spreadsheet.
+    ///
+    /// Alerts and what became of them, time to detect and to close, promised and observed false
+    /// alarms, what could not be seen, what is silenced and by whom, gaps and repairs:
+    ///
+    ///   cosmoguard report --from 2026-10-01 --to 2026-11-01 --data-dir guard --out october
+    #[command(verbatim_doc_comment)]
+    Report(Report),
     /// Score alerts against labels (comes later).
     #[command(hide = true)]
     Evaluate(Later),

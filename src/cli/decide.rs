@@ -126,6 +126,7 @@ pub fn expect(command: &Expect) -> anyhow::Result<Exit> {
     let args = match command {
         Expect::List(args) => return list(args, 'E'),
         Expect::Remove(args) => return remove(args),
+        Expect::Teach(args) => return super::verdict::teach(args),
         Expect::Add(args) => args,
     };
     let what = What::Expect(Expectation {

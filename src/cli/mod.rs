@@ -20,6 +20,7 @@ mod query;
 mod rebuild;
 mod recovery;
 mod replay;
+mod report;
 mod sample_alerts;
 mod scheduled;
 mod serve;
@@ -99,7 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Snapshot(command) => snapshot::run(&command, color),
         Command::Serve(args) => serve::run(&args, color),
         Command::Evidence(args) => evidence::run(&args),
-        Command::Report(_) => Ok(later("report")),
+        Command::Report(args) => report::run(&args),
         Command::Evaluate(_) => Ok(later("evaluate")),
         Command::Backtest(_) => Ok(later("backtest")),
         Command::SampleAlerts(args) => sample_alerts::run(&args),

@@ -214,7 +214,7 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     let opened = common::existing_store(&args.data.data_dir)?;
     let store = opened.store.as_ref();
     let fleet::Fleet { mut members, mut untaught, .. } = fleet::load(store, &config.profile)?;
-    let silent = never_logged(&config.inventory.file, &members, args.account.as_deref())?;
+    let silent = silent_of(&config.inventory.file, &members, args.account.as_deref())?;
     if let Some(name) = &args.account {
         let id = AccountId::parse(name);
         untaught.retain(|(account, _)| *account == id);
@@ -271,8 +271,20 @@ pub fn coverage(args: &ModelCoverage) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Names of accounts of the inventory that no model was learnt of, of which `known` names all.
+pub fn never_logged(file: &Path, known: &BTreeSet<String>) -> anyhow::Result<Vec<String>> {
+    let silent = silent(file, known)?;
+    Ok(silent.into_iter().map(|entry| entry.account).collect())
+}
+
+fn silent(file: &Path, known: &BTreeSet<String>) -> anyhow::Result<Vec<Entry>> {
+    let inventory = Inventory::read(file)?;
+    let silent: Vec<Entry> = inventory.never_logged(known).cloned().collect();
+    Ok(silent)
+}
+
 /// Accounts of the inventory that no model was learnt of; of one account only, if it is named.
-fn never_logged(
+fn silent_of(
     file: &Path,
     members: &[fleet::Member],
     only: Option<&str>,
@@ -280,10 +292,9 @@ fn never_logged(
     let name = |account: &str| AccountId::parse(account).name().to_owned();
     let known: BTreeSet<String> = members.iter().map(|m| name(&m.brief.account)).collect();
     let only = only.map(name);
-    let inventory = Inventory::read(file)?;
-    let silent = inventory.never_logged(&known);
-    let wanted = silent.filter(|entry| only.as_ref().is_none_or(|only| *only == entry.account));
-    Ok(wanted.cloned().collect())
+    let mut silent = silent(file, &known)?;
+    silent.retain(|entry| only.as_ref().is_none_or(|only| *only == entry.account));
+    Ok(silent)
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 //! `cosmoguard verdict`.
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -10,7 +12,9 @@ use super::style::{out, say, visible};
 use super::{Exit, common, diff};
 use crate::account::diff::{Diff, Knowledge};
 use crate::account::message::{Context, Published};
-use crate::alert::rules::{Decision, Ledger, Ruling, Subject, Verdict, What};
+use crate::alert::rules::{Decision, Ledger, Name, Ruling, Subject, Verdict, What};
+use crate::alert::{AlertId, words};
+use crate::detect::AlertKind;
 use crate::ids::AccountId;
 use crate::intel::view::IntelView;
 use crate::profile::Profile;
@@ -44,14 +48,37 @@ pub fn run(args: &args::Verdict) -> anyhow::Result<Exit> {
             What::End { of: before.number }
         }
     };
+    take(&mut desk, &subject, what, &args.why, &Shown::of(&args.config, args.data.json)?)?;
+    Ok(Exit::Done)
+}
+
+/// How what is learnt is shown.
+struct Shown {
+    profile: Profile,
+    json: bool,
+}
+
+impl Shown {
+    fn of(config: &Option<PathBuf>, json: bool) -> anyhow::Result<Shown> {
+        Ok(Shown { profile: common::configuration(config.as_deref())?.config.profile, json })
+    }
+}
+
+/// Takes a decision on an alert and says what the account will know.
+fn take(
+    desk: &mut Desk,
+    subject: &Subject,
+    what: What,
+    why: &args::Why,
+    shown: &Shown,
+) -> anyhow::Result<()> {
     let before = desk.ledger.clone();
-    let taken = desk.take(what, &args.why, args.data.json)?;
-    let profile = common::configuration(args.config.as_deref())?.config.profile;
-    let learnt = learnt(&desk, &subject, [&before, &desk.ledger], &profile, &taken)?;
+    let taken = desk.take(what, why, shown.json)?;
+    let learnt = learnt(desk, subject, [&before, &desk.ledger], &shown.profile, &taken)?;
     let changes = learnt.as_ref().map(|[before, after]| Diff::of(before, after));
-    if args.data.json {
+    if shown.json {
         out(&json!({ "alert": subject.id.to_string(), "model": changes }).to_string());
-        return Ok(Exit::Done);
+        return Ok(());
     }
     match (&learnt, &changes) {
         (Some([before, after]), Some(changes)) if !changes.changes.is_empty() => {
@@ -60,6 +87,44 @@ pub fn run(args: &args::Verdict) -> anyhow::Result<Exit> {
         }
         _ => say(nothing_learnt(&taken)),
     }
+    Ok(())
+}
+
+/// `expect teach`: places of the alerts that an expectation covered are learnt, by a verdict on each
+/// that nobody judged. Other kinds hold nothing back that could be learnt.
+pub fn teach(args: &args::DecisionEnd) -> anyhow::Result<Exit> {
+    let mut desk = Desk::open(&args.data.data_dir)?;
+    let name = Name::parse(&args.id)?;
+    let expectation = desk.ledger.find(name)?;
+    if !matches!(expectation.what, What::Expect(_)) {
+        bail!("{name} is no expectation; `cosmoguard expect list` shows them");
+    }
+    let covered = name.to_string();
+    let mut newest: BTreeMap<AlertId, Subject> = BTreeMap::new();
+    for subject in decisions::subjects(desk.store())? {
+        let old = newest.get(&subject.id).is_some_and(|known| known.revision > subject.revision);
+        if subject.silenced_by.contains(&covered) && !old {
+            newest.insert(subject.id, subject);
+        }
+    }
+    let is_place = |subject: &Subject| subject.kind == AlertKind::GeoAnomaly;
+    let (places, others): (Vec<Subject>, Vec<Subject>) =
+        newest.into_values().partition(|subject| is_place(subject));
+    let shown = Shown::of(&None, args.data.json)?;
+    let mut taught = 0;
+    for subject in &places {
+        if desk.ledger.verdict(subject.id).is_none() {
+            let what = What::Verdict(Verdict::of(subject, Ruling::Benign));
+            take(&mut desk, subject, what, &args.why, &shown)?;
+            taught += 1;
+        }
+    }
+    say(&format!(
+        "{covered} covered {}; {taught} taught, {} judged before, {} of kinds that hold nothing back",
+        words::plural((places.len() + others.len()) as f64, "alert", "alerts"),
+        places.len() - taught,
+        others.len()
+    ));
     Ok(Exit::Done)
 }
 

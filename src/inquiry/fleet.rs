@@ -1,4 +1,6 @@
 //! Accounts as the store holds them.
+use std::collections::BTreeSet;
+
 use crate::account::model::AccountModel;
 use crate::account::view::{self, Brief};
 use crate::ids::AccountId;
@@ -39,6 +41,19 @@ pub fn each(
         true
     })?;
     Ok(damaged)
+}
+
+/// Names of all accounts that have a stored model, without their cloud.
+///
+/// # Errors
+/// The store failed.
+pub fn names(store: &dyn StateStore) -> Result<BTreeSet<String>, StoreError> {
+    let mut names = BTreeSet::new();
+    store.scan(keys::ACCOUNT, &mut |key, _| {
+        names.extend(keys::named(key, keys::ACCOUNT).map(|id| id.name().to_owned()));
+        true
+    })?;
+    Ok(names)
 }
 
 /// Reads them.

@@ -2,6 +2,7 @@
 //! checkpoint; anybody reads it, without waiting for the engine.
 use std::sync::{PoisonError, RwLock};
 
+use crate::fleet::silence::Alarm;
 use crate::replay::summary::Counts;
 use crate::router::RouterCounters;
 use crate::source::inbox;
@@ -87,6 +88,8 @@ pub struct Status {
     pub inbox: inbox::Status,
     /// What had to be repaired at the opening: the rung and the reasons.
     pub recovery: Option<(String, Vec<String>)>,
+    /// Logs that used to come and come no more; the first of them.
+    pub silences: Vec<Alarm>,
     /// Why the engine ended, if it did although nobody told it to.
     pub failed: Option<String>,
 }

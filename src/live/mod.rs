@@ -9,3 +9,4 @@ pub mod board;
 pub mod feed;
 mod run;
 pub mod session;
+mod silence;

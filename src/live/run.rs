@@ -81,6 +81,8 @@ pub(super) struct Shell {
     pub(super) follows_clock: bool,
     /// Which source each file belongs to, by index.
     pub(super) source_of: HashMap<u32, usize>,
+    /// Who fell silent.
+    pub(super) silence: super::silence::Keeper,
     pub(super) next_look: u64,
     pub(super) next_board: u64,
 }
@@ -128,6 +130,8 @@ impl Shell {
             };
         }
         self.note_sources(&chunk);
+        let came = (self.follows_clock && self.is_running()).then(|| self.clock.now());
+        self.silence.note(&chunk.events, came);
         let progress = chunk.progress;
         engine.chunk(chunk, &mut self.writer, self.observer.as_mut()).await?;
         self.observer.progress(engine.counts(), &progress, engine.newest());
@@ -186,7 +190,16 @@ impl Shell {
         if self.clock.monotonic_ms() >= self.next_board {
             self.show(engine);
         }
+        if self.is_running() {
+            let wall = self.follows_clock.then(|| self.clock.now());
+            self.silence.judge(engine.watermark(), wall, &mut self.writer, &self.board);
+        }
         Ok(())
+    }
+
+    /// History is over: what falls silent now is told.
+    fn is_running(&self) -> bool {
+        self.board.phase() == Phase::Running
     }
 
     fn show(&mut self, engine: &Engine) {

@@ -11,6 +11,7 @@ use super::board::{Board, Phase, SourceStatus};
 use super::feed::{self, Stop, Watch};
 use super::run::{Quiet, Shell};
 use crate::account::message::Context;
+use crate::fleet::silence::Change;
 use crate::replay::demo::Demo;
 use crate::replay::engine::{Engine, Observer, RunOptions};
 use crate::replay::pipeline::Producer;
@@ -105,6 +106,9 @@ impl Listener for Everybody {
     fn delivered(&mut self, number: u64, line: &[u8]) {
         self.0.iter_mut().for_each(|one| one.delivered(number, line));
     }
+    fn silence(&mut self, change: &Change) {
+        self.0.iter_mut().for_each(|one| one.silence(change));
+    }
 }
 
 /// Starts the engine's thread.
@@ -147,6 +151,7 @@ async fn run(
     let (store, clock, board) =
         (Arc::clone(&setup.store), Arc::clone(&setup.clock), Arc::clone(&setup.board));
     let (mut shell, warm_up, traffic) = shell(setup, asks, &stop, inbox);
+    shell.silence.seed(store.as_ref())?;
     let (history, live) = match traffic {
         Traffic::Watched(watch) => (warm_up, Live::Watched(watch)),
         Traffic::Made(demo, hour_ms) => {
@@ -210,6 +215,7 @@ fn shell(
         quiet: Quiet::after(setup.quiet_ms),
         follows_clock: matches!(setup.traffic, Traffic::Watched(_)),
         source_of: HashMap::new(),
+        silence: super::silence::Keeper::default(),
         next_look: 0,
         next_board: 0,
     };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::alert_file;
 use crate::alert::Alert;
 use crate::alert::formats::{self, Format};
+use crate::fleet::silence::Change;
 use crate::store::{StateStore, WriteBatch, keys};
 
 /// Why alerts cannot be written.
@@ -32,6 +33,10 @@ pub enum WriterError {
 pub trait Listener: Send {
     /// A line in the shape of [`Format::Defender`], without its end, and its number.
     fn delivered(&mut self, number: u64, line: &[u8]);
+    /// Logs fell silent, or are back.
+    fn silence(&mut self, change: &Change) {
+        let _ = change;
+    }
 }
 
 /// What whoever runs it can do about it.
@@ -183,6 +188,13 @@ impl AlertWriter {
     /// Who is told of lines from now on.
     pub fn set_listener(&mut self, listener: Box<dyn Listener>) {
         self.listener = Some(listener);
+    }
+
+    /// Tells the listener that logs fell silent, or are back.
+    pub fn tell_silence(&mut self, change: &Change) {
+        if let Some(listener) = &mut self.listener {
+            listener.silence(change);
+        }
     }
 
     /// There are lines that no batch holds.

@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Shared;
 use super::problem::Problem;
 use super::tokens::random_hex;
 use crate::alert::AlertId;
 use crate::alert::book::{Decision, Status, Verdict};
-use crate::store::audit::{self, AuditError, Entry};
+use crate::inquiry::status::{self, ACTION};
+use crate::store::audit::{self, AuditError};
 use crate::store::keys;
 use crate::store::layout::DataDir;
 use crate::time::{MINUTE_MS, Timestamp};
 use actix_web::http::StatusCode;
 
-/// The action of such an entry.
-const ACTION: &str = "alert status";
 /// How long a decision can be taken back, milliseconds.
 pub const UNDO_MS: i64 = 10 * MINUTE_MS;
 /// Words that are remembered at a time.
@@ -29,34 +28,10 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// Reads what was decided into the book.
 pub(super) fn load(shared: &Shared) -> Result<(), AuditError> {
     let dir = DataDir::new(&shared.data_dir);
-    let entries = match audit::read(&dir) {
-        Ok(entries) => entries,
-        Err(broken @ AuditError::Broken { .. }) => {
-            crate::telemetry::AuditBroken { cause: &broken.to_string() }.emit();
-            audit::read_unchecked(&dir)?
-        }
-        Err(error) => return Err(error),
-    };
-    for entry in entries.iter().filter(|entry| entry.action == ACTION) {
-        if let Some((id, decision)) = decision(entry) {
-            shared.book.decide(id, decision);
-        }
+    for (id, decision) in status::all(&dir)? {
+        shared.book.decide(id, decision);
     }
     Ok(())
-}
-
-fn decision(entry: &Entry) -> Option<(AlertId, Decision)> {
-    let text = |name: &str| entry.details.get(name).and_then(Value::as_str);
-    let decision = Decision {
-        number: entry.number,
-        at: Timestamp::parse(&entry.time)?,
-        by: text("by").unwrap_or_default().to_owned(),
-        status: Status::parse(text("status")?)?,
-        reason: text("reason").unwrap_or_default().to_owned(),
-        verdict: text("verdict").and_then(Verdict::parse),
-        undoes: entry.details.get("undoes").and_then(Value::as_u64),
-    };
-    Some((AlertId::parse(text("alert")?)?, decision))
 }
 
 /// What is decided.

@@ -123,6 +123,16 @@ pub fn poisson_upper_tail(mean: f64, at_least: u64) -> f64 {
     checked_gamma_lr(at_least as f64, mean).unwrap_or(f64::NAN)
 }
 
+/// Exact bounds of the mean of a Poisson law that gave `observed`, at two-sided `confidence`
+/// (Garwood 1936). The lower one is 0 for none observed.
+pub fn poisson_bounds(observed: u64, confidence: f64) -> [f64; 2] {
+    let half = (1.0 - confidence) / 2.0;
+    let n = observed as f64;
+    let lower =
+        if observed == 0 { 0.0 } else { quantile_of_score(n, normal::quantile(half)).max(0.0) };
+    [lower, quantile_of_score(n + 1.0, normal::quantile(1.0 - half))]
+}
+
 #[cfg(test)]
 #[allow(clippy::excessive_precision, clippy::approx_constant)] // tabulated values, as printed
 mod tests {
@@ -191,5 +201,16 @@ mod tests {
         }
         assert_eq!(poisson_upper_tail(3.0, 0), 1.0);
         assert_eq!(poisson_upper_tail(0.0, 1), 0.0);
+    }
+
+    #[test]
+    fn poisson_bounds_are_those_of_the_tables() {
+        // Garwood's table at 95 %.
+        for (observed, [low, high]) in
+            [(0, [0.0, 3.689]), (1, [0.0253, 5.572]), (10, [4.795, 18.39]), (30, [20.24, 42.83])]
+        {
+            let [a, b] = poisson_bounds(observed, 0.95);
+            assert!((a - low).abs() < 0.01 && (b - high).abs() < 0.01, "{observed}: {a} {b}");
+        }
     }
 }

@@ -173,6 +173,29 @@ pub fn forget(
     })
 }
 
+/// Visits the rings of all accounts, by account and then by day.
+///
+/// # Errors
+/// The store failed.
+pub fn each(
+    store: &dyn StateStore,
+    visit: &mut dyn FnMut(&AccountId, i64, &[u8]),
+) -> Result<(), StoreError> {
+    store.scan(keys::RING, &mut |key, bytes| {
+        if let Some((account, day)) = of_key(key) {
+            visit(&account, day, bytes);
+        }
+        true
+    })
+}
+
+/// The account and the day that the key of a ring names.
+fn of_key(key: &[u8]) -> Option<(AccountId, i64)> {
+    let (name, day) = key.split_at_checked(key.len().checked_sub(size_of::<i64>())?)?;
+    let account = keys::named(name.strip_suffix(b"\0")?, keys::RING)?;
+    Some((account, i64::from_be_bytes(day.try_into().ok()?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +215,20 @@ mod tests {
             nearest: Default::default(),
             queries: Default::default(),
         }
+    }
+
+    #[test]
+    fn rings_are_visited_by_account_and_day() {
+        let store = crate::store::memory::MemoryStore::default();
+        let mut batch = WriteBatch::default();
+        for (name, day) in [("b", 3), ("a", 20_000), ("a", 2)] {
+            batch.put(keys::ring(&AccountId::parse(name), day), vec![1]);
+        }
+        store.write(batch).unwrap();
+        let mut seen = Vec::new();
+        each(&store, &mut |account, day, _| seen.push((account.to_string(), day))).unwrap();
+        let all = [("a", 2), ("a", 20_000), ("b", 3)];
+        assert_eq!(seen, all.map(|(name, day)| (name.to_owned(), day)));
     }
 
     #[test]

@@ -211,11 +211,13 @@ fn rules_verdicts_and_the_audit_log_from_the_command_line() {
     let id = id.expect("a place that is held back");
     let twice = verdict(&id, "malicious");
     assert!(twice.code == Some(1) && twice.err.contains("--undo"), "{}", twice.err);
-    // Taken back it is held back again.
-    let undone = run(&["verdict", &id, "--undo", "--reason", "wrong one"]);
-    assert!(undone.code == Some(0) && undone.err.contains(learns), "{}", undone.err);
-    let again = verdict(&id, "benign");
-    assert_eq!(again.code, Some(0), "{}", again.err);
+    // Taken back it is held back again, all in one moment of event time; and so on.
+    for _ in 0..2 {
+        let undone = run(&["verdict", &id, "--undo", "--reason", "wrong one"]);
+        assert!(undone.code == Some(0) && undone.err.contains(learns), "{}", undone.err);
+        let again = verdict(&id, "benign");
+        assert!(again.code == Some(0) && again.err.contains(learns), "{}", again.err);
+    }
     // What is refused changes nothing.
     for bad in [
         &["suppress", "add", "--for", "1d", "--reason", "all"][..],
@@ -239,4 +241,30 @@ fn rules_verdicts_and_the_audit_log_from_the_command_line() {
         "{}",
         broken.err
     );
+}
+
+#[test]
+fn an_expectation_teaches_only_when_it_is_asked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| cli(dir.path(), &[args, &["--data-dir", "d"]].concat());
+    let kind = ["--kind", "CosmosDB_GeoAnomaly", "--kind", "CosmosDB_TorAnomaly"];
+    let anywhere = ["--address", "0.0.0.0/1", "--address", "128.0.0.0/1"];
+    let span = ["--start", "2026-09-14", "--end", "2026-12-01", "--ticket", "CHG-1"];
+    let add = [&["expect", "add"][..], &kind, &anywhere, &span, &["--reason", "a move"]].concat();
+    let added = run(&add);
+    assert_eq!(added.code, Some(0), "{}", added.err);
+    assert_eq!(run(&["replay", "--demo", "--quiet"]).code, Some(0));
+    let text = std::fs::read_to_string(dir.path().join("d/alerts.jsonl")).unwrap();
+    let marked = |kind: &str| {
+        let own = text.lines().filter(|l| l.contains(r#""Expected by":"E1""#));
+        own.filter(|l| l.contains(kind)).count()
+    };
+    assert!(marked("CosmosDB_GeoAnomaly") > 0 && marked("CosmosDB_TorAnomaly") > 0);
+    let learns = "what the account will know";
+    let taught = run(&["expect", "teach", "E1", "--reason", "it has moved"]);
+    assert!(taught.code == Some(0) && taught.err.contains(learns), "{}", taught.err);
+    // Once only, and each of them can be taken back.
+    let again = run(&["expect", "teach", "E1", "--reason", "it has moved"]);
+    assert!(again.err.contains(" 0 taught") && !again.err.contains(learns), "{}", again.err);
+    assert_eq!(run(&["expect", "teach", "S1", "--reason", "x"]).code, Some(1));
 }

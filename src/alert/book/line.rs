@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 const WHY_BYTES_MAX: usize = 200;
 /// Accounts kept of an alert that names many.
 const ACCOUNTS_MAX: usize = 1000;
+/// Alerts of one incident: as many steps as an account remembers.
+const MEMBERS_MAX: usize = crate::alert::incident::STEPS_MAX;
 
 /// What a line says.
 pub(super) struct Facts {
@@ -31,6 +33,8 @@ pub(super) struct Facts {
     pub(super) by_rule: bool,
     pub(super) per_day: f64,
     pub(super) why: String,
+    /// Severity and alerts of the incident that it is part of.
+    pub(super) incident: Option<(Severity, Vec<AlertId>)>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +82,12 @@ struct Extended {
     basis: String,
     #[serde(rename = "Nominal false alerts per account-day")]
     per_day: String,
+    #[serde(rename = "Account key")]
+    account_key: String,
+    #[serde(rename = "Incident severity")]
+    incident_severity: String,
+    #[serde(rename = "Incident alerts")]
+    incident_alerts: String,
 }
 
 impl Facts {
@@ -85,7 +95,7 @@ impl Facts {
     pub(super) fn read(line: &[u8]) -> Option<Facts> {
         let Line { name, properties: body } = serde_json::from_slice(line).ok()?;
         let extended = body.extended_properties;
-        let account = account(&body.correlation_key, &body.compromised_entity);
+        let account = account(&extended, &body.correlation_key, &body.compromised_entity);
         let mut others: Vec<String> = body
             .resource_identifiers
             .iter()
@@ -95,7 +105,10 @@ impl Facts {
             .collect();
         others.sort();
         others.dedup();
+        let members = extended.incident_alerts.split(", ").take(MEMBERS_MAX);
+        let members: Vec<AlertId> = members.filter_map(AlertId::parse).collect();
         Some(Facts {
+            incident: Severity::parse(&extended.incident_severity).map(|s| (s, members)),
             id: AlertId::parse(&name)?,
             severity: Severity::parse(&body.severity)?,
             start: Timestamp::parse(&body.start_time_utc)?,
@@ -116,11 +129,14 @@ impl Facts {
     }
 }
 
-/// The account with its cloud, which the name alone does not tell; the key of the story may.
-fn account(story: &str, name: &str) -> AccountId {
-    let key = story.rsplit('|').find_map(|part| part.strip_prefix("account:"));
-    let keyed = key.map(AccountId::parse).filter(|id| id.name().eq_ignore_ascii_case(name));
-    keyed.unwrap_or_else(|| AccountId::parse(name))
+/// The account with its cloud, which the name alone does not tell.
+fn account(extended: &Extended, story: &str, name: &str) -> AccountId {
+    let told = Some(extended.account_key.as_str()).filter(|key| !key.is_empty());
+    let key = || story.rsplit('|').find_map(|part| part.strip_prefix("account:"));
+    let keyed = told.or_else(key).map(AccountId::parse);
+    keyed
+        .filter(|id| id.name().eq_ignore_ascii_case(name))
+        .unwrap_or_else(|| AccountId::parse(name))
 }
 
 fn cut(mut text: String) -> String {

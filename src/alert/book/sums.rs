@@ -126,7 +126,11 @@ impl AlertBook {
             key: entries.first().map_or_else(String::new, |e| self.story(e).to_owned()),
             alerts: entries.iter().map(|e| e.id).collect(),
             accounts,
-            severity: severity(&entries),
+            // An incident may be graver than any of its alerts.
+            severity: entries
+                .iter()
+                .filter_map(|entry| self.incidents.get(&entry.story))
+                .fold(severity(&entries), |gravest, incident| gravest.max(*incident)),
             start: entries.iter().map(|e| e.start).min().unwrap_or_default(),
             end: entries.iter().map(|e| e.end).max().unwrap_or_default(),
             open: entries.iter().filter(|e| e.is_open()).count(),

@@ -178,3 +178,28 @@ fn the_heat_has_its_columns_whatever_the_span() {
         assert_eq!(row.alerts, hours.min(100) as u64);
     }
 }
+
+#[test]
+fn what_was_told_before_its_incident_is_filed_with_it_in_any_order() {
+    let alone = line(1, "a", "Low", 5, "0.02");
+    let mut joined: serde_json::Value =
+        serde_json::from_slice(&line(2, "a", "Medium", 9, "0.001")).unwrap();
+    joined["properties"]["correlationKey"] = "incident:x".into();
+    let extended = &mut joined["properties"]["extendedProperties"];
+    extended["Incident severity"] = "High".into();
+    extended["Incident alerts"] = format!("{:032x}, {:032x}", 1, 2).into();
+    extended["Account key"] = "china/a".into();
+    let lines = [alone, joined.to_string().into_bytes()];
+    for order in [[0, 1], [1, 0]] {
+        let mut book = AlertBook::default();
+        for n in order {
+            book.add(n as u64, &lines[n]);
+        }
+        let stories = book.stories(false, 10, ALL);
+        let [story] = stories.as_slice() else { panic!("{stories:?}") };
+        assert_eq!((story.key.as_str(), story.severity), ("incident:x", Severity::High));
+        assert_eq!(story.alerts, [AlertId(1), AlertId(2)]);
+        let second = book.get(AlertId(2)).unwrap();
+        assert_eq!(book.account(second), "china/a", "its own cloud, whatever the key is");
+    }
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::inventory::Inventory;
 use super::lane::{Lane, SinkStatus};
-use super::notice::Notice;
+use super::notice::{Notice, Silence};
 use super::plan::{PlanState, Planner};
 use super::settings::{Routes, SinkSettings};
 use super::to;
@@ -273,6 +273,16 @@ impl Feed {
     /// disk; if the disk refuses, it is tried again by and by.
     pub fn deliver(&self, number: u64, line: &[u8]) {
         self.shared.deliver(number, line, BACKLOG_MAX);
+    }
+
+    /// Tells every sink that logs fell silent, or are back.
+    pub fn silence(&self, silence: &Silence) {
+        let now = self.shared.clock.now();
+        let mut plan = self.shared.lock();
+        let names = self.shared.lanes.iter().map(|lane| lane.name().to_owned());
+        let notices = names.map(|name| (name, Notice::silence(silence.clone(), now)));
+        plan.unqueued.extend(notices);
+        self.shared.work(&mut plan);
     }
 }
 

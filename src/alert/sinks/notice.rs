@@ -36,6 +36,8 @@ pub enum Event {
     Digest(Digest),
     /// The sink is alive and so are we.
     Heartbeat(Heartbeat),
+    /// Logs that used to come come no more, or come again.
+    Silence(Silence),
 }
 
 /// What is new about an alert.
@@ -123,7 +125,46 @@ pub struct Heartbeat {
     pub dead_letters: u64,
 }
 
+/// Logs that used to come. No alert: nothing is claimed of an attacker, and no budget is used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Silence {
+    /// `Cosmoguard_LogSilence`.
+    pub alert_type: String,
+    /// `Informational`.
+    pub severity: String,
+    /// `Active` or `Resolved`.
+    pub status: String,
+    /// `source`, `together`, `account`, `category`.
+    pub scope: String,
+    /// Accounts, the first ones by name.
+    pub accounts: Vec<String>,
+    /// How many in all.
+    pub accounts_in_all: u64,
+    /// Category, where it is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub category: String,
+    /// Since when.
+    pub since: String,
+    /// When it was noticed, or was over.
+    pub at: String,
+    /// The chance of a silence that long.
+    pub tail_probability: String,
+    /// How often an innocent stream has one, a day.
+    pub nominal_per_day: String,
+    /// All that in a sentence.
+    pub description: String,
+}
+
 impl Notice {
+    /// A silence, for one sink.
+    pub fn silence(silence: Silence, now: Timestamp) -> Notice {
+        let name = silence.accounts.first().map_or("", String::as_str);
+        let Silence { status, scope, category, since, .. } = &silence;
+        let key = format!("silence.{scope}.{name}.{category}.{since}.{status}");
+        let (at, event) = (now.millis(), Event::Silence(silence));
+        Notice { key, at, due: at, group: String::new(), event }
+    }
     /// A heartbeat, which is never queued.
     pub fn heartbeat(sink: &str, beat: Heartbeat) -> Notice {
         let at = beat.at;
@@ -136,6 +177,7 @@ impl Notice {
             Event::Alert { change, .. } => change.word(),
             Event::Digest(_) => "digest",
             Event::Heartbeat(_) => "heartbeat",
+            Event::Silence(_) => "silence",
         }
     }
     /// When it was queued.

@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 pub const KEPT_OUT_MAX: usize = QUARANTINE_MAX - 2;
 
 impl LocationBaseline {
-    /// Teaches what was held back of the category that `is` picks, at full weight. False if nothing
-    /// is held back of it.
+    /// Teaches what was held back of the category that `is` picks, at full weight; of one that was
+    /// unlearnt and not met since, the category alone. False if nothing is held back of it.
     pub fn release_now(
         &mut self,
         is: impl Fn(&Category) -> bool,
@@ -26,7 +26,21 @@ impl LocationBaseline {
         for visit in &held.visits {
             self.teach(visit, held.last_day, 1.0, profile);
         }
+        if held.visits.is_empty() {
+            self.teach_category(&held.category, held.last_day, profile);
+        }
         true
+    }
+
+    fn teach_category(&mut self, category: &Category, day: i64, profile: &LocationProfile) {
+        let half_life = profile.half_life_days;
+        match category {
+            Category::Area(area) => self.areas.teach(area, day, 1.0, half_life),
+            Category::Network(network) => self.networks.teach(network, day, 1.0, half_life),
+            Category::Combination(combination) => {
+                self.combinations.teach(combination, day, 1.0, half_life);
+            }
+        }
     }
 
     /// Keeps the category out until this is taken back: what is held back of it stays so, and if it
@@ -176,6 +190,9 @@ mod tests {
         assert!(judged.iter().all(|o| o.novelty.is_none()), "no news any more");
         assert!(location.hold_again(brazil, DAY + 2));
         assert!(!knows(&location));
+        // Said again before it came back: the place is known again, by its name alone.
+        assert!(location.release_now(brazil, DAY + 2, &profile) && knows(&location));
+        assert!(location.hold_again(brazil, DAY + 2));
         assert!(day(&mut location, DAY + 2).iter().any(|o| o.novelty.is_some()));
     }
 

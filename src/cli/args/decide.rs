@@ -139,6 +139,9 @@ pub enum Expect {
     List(DecisionList),
     /// End it early.
     Remove(DecisionEnd),
+    /// Learn the places of the alerts that it covered so far: a verdict `benign` on each of them that
+    /// nobody judged. Nothing else teaches; undo with `verdict ID --undo`.
+    Teach(DecisionEnd),
 }
 
 /// `expect add`.

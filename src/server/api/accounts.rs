@@ -11,6 +11,7 @@ use tokio::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::AlertItem;
+use super::service::silences_of;
 use super::{account_id, blocking, json, limit, moment, no_account};
 use crate::account::message::HourRecord;
 use crate::account::model::AccountModel;
@@ -404,7 +405,7 @@ fn of_alerts(shared: &Shared, caller: &Caller, account: &str) -> Vec<Happening> 
     tag = "accounts",
     params(("id" = String, Path, description = "`name`, or `cloud/name`.")),
     responses(
-        (status = 200, description = "As `model coverage --json` has it.", body = Object),
+        (status = 200, description = "As `model coverage --json` has it, and what of it is silent now.", body = Object),
         (status = "default", description = "Refused.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -415,6 +416,7 @@ pub(crate) async fn coverage(
 ) -> Result<HttpResponse, Problem> {
     let (model, _) = model_of(&service, &caller, &id).await?;
     let shared = service.shared.clone();
+    let silences = silences_of(&shared.board.read().silences, model.id());
     let answer = blocking(move || {
         let untaught = untaught::load(shared.store.as_ref(), model.id())?;
         let brief = model.brief(&shared.config.config.profile);
@@ -423,6 +425,7 @@ pub(crate) async fn coverage(
             "categories": brief.categories,
             "blind": model.blindness(),
             "not_learnt": untaught.lines(),
+            "silent": silences,
         }))
     });
     json(&answer.await?)

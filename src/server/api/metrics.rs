@@ -73,6 +73,7 @@ pub(crate) async fn metrics(
     records(&mut text, &status);
     sources(&mut text, &status, now);
     actors(&mut text, &status);
+    silences(&mut text, &status);
     let profile = &service.shared.config.config.profile.severity;
     let account_days = status.counts.account_days as f64;
     promise(&mut text, severity::expected_false_alerts(profile, account_days));
@@ -148,6 +149,15 @@ fn actors(text: &mut Text, status: &Status) {
     text.counter("panics_total", "Panics of account models.", router.panics);
     text.counter("dead_letters_total", "Events set aside unapplied.", router.dead_letters);
     text.gauge("accounts_quarantined", "Accounts set aside.", router.quarantined);
+}
+
+fn silences(text: &mut Text, status: &Status) {
+    let help = "Alarms that are open because logs that used to come come no more, by scope.";
+    text.head("log_silences", "gauge", help);
+    for scope in ["source", "together", "account", "category"] {
+        let n = status.silences.iter().filter(|alarm| alarm.silent.scope() == scope).count();
+        text.value("log_silences", &[("scope", scope)], n);
+    }
 }
 
 fn sinks(text: &mut Text, all: &[SinkStatus]) {

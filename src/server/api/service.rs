@@ -9,11 +9,16 @@ use utoipa::ToSchema;
 
 use super::json;
 use crate::event::Category;
+use crate::fleet::silence::Alarm;
+use crate::ids::AccountId;
 use crate::live::board::{Phase, SourceStatus, Status};
 use crate::server::gate::Caller;
 use crate::server::problem::Problem;
 use crate::server::{Service, openapi as document};
 use crate::time::Timestamp;
+
+/// Accounts that one alarm names; the rest is counted.
+const SILENT_NAMED_MAX: usize = 100;
 
 /// One source of records.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,6 +70,55 @@ impl From<SourceStatus> for SourceView {
     }
 }
 
+/// Logs that used to come and come no more.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SilenceView {
+    /// `source`, `together`, `account`, `category`.
+    pub scope: &'static str,
+    /// Accounts; the first hundred by name.
+    pub accounts: Vec<String>,
+    /// How many in all.
+    pub accounts_in_all: usize,
+    /// Category, where it is one.
+    pub category: Option<&'static str>,
+    /// Since when.
+    pub since: String,
+    /// When it was noticed.
+    pub noticed: String,
+    /// The chance of a silence that long.
+    pub tail_probability: f64,
+    /// How often an innocent stream has one, a day.
+    pub nominal_per_day: f64,
+}
+
+impl From<&Alarm> for SilenceView {
+    fn from(alarm: &Alarm) -> SilenceView {
+        SilenceView {
+            scope: alarm.silent.scope(),
+            accounts: alarm.accounts.iter().take(SILENT_NAMED_MAX).map(|a| a.to_string()).collect(),
+            accounts_in_all: alarm.accounts.len(),
+            category: alarm.silent.category().map(|category| category.as_str()),
+            since: alarm.since.to_string(),
+            noticed: alarm.noticed.to_string(),
+            tail_probability: alarm.p,
+            nominal_per_day: alarm.per_day,
+        }
+    }
+}
+
+/// Open alarms that name an account, or everything.
+pub(crate) fn silences_of(alarms: &[Alarm], account: &AccountId) -> Vec<SilenceView> {
+    let names =
+        |alarm: &&Alarm| alarm.accounts.is_empty() || alarm.accounts.binary_search(account).is_ok();
+    let only = |alarm: &Alarm| {
+        let mut view = SilenceView::from(alarm);
+        // Of the others an asker may not see anything.
+        view.accounts = vec![account.to_string()];
+        view
+    };
+    alarms.iter().filter(names).map(only).collect()
+}
+
 /// What is said of the whole fleet.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FleetStatus {
@@ -98,6 +152,8 @@ pub struct FleetStatus {
     pub sources: Vec<SourceView>,
     /// What had to be repaired at the opening.
     pub recovery: Vec<String>,
+    /// Logs that used to come and come no more.
+    pub silences: Vec<SilenceView>,
 }
 
 /// The service in a page.
@@ -154,8 +210,9 @@ fn fleet(status: Status) -> FleetStatus {
         checkpointed: text(status.checkpointed),
         store_bytes: status.store_bytes,
         inbox_bytes: status.inbox.bytes,
-        sources: status.sources.into_iter().map(SourceView::from).collect(),
         recovery: recovery.unwrap_or_default(),
+        silences: status.silences.iter().map(SilenceView::from).collect(),
+        sources: status.sources.into_iter().map(SourceView::from).collect(),
     }
 }
 

@@ -29,7 +29,7 @@ pub fn message(notice: &Notice, format: Format) -> Result<String, String> {
             let read = Line::parse(line).ok_or("the queued line is no alert")?;
             Ok(alert(&read, line, change, format))
         }
-        Event::Digest(_) | Event::Heartbeat(_) => Ok(word(notice, format)),
+        Event::Digest(_) | Event::Heartbeat(_) | Event::Silence(_) => Ok(word(notice, format)),
     }
 }
 
@@ -129,6 +129,7 @@ fn word(notice: &Notice, format: Format) -> String {
             let detail = match &notice.event {
                 Event::Digest(digest) => serde_json::to_value(digest),
                 Event::Heartbeat(beat) => serde_json::to_value(beat),
+                Event::Silence(silence) => serde_json::to_value(silence),
                 Event::Alert { .. } => Ok(Value::Null),
             };
             json!({
@@ -152,6 +153,7 @@ pub fn sentence(notice: &Notice) -> String {
         },
         Event::Digest(digest) => digest_sentence(digest),
         Event::Heartbeat(beat) => heartbeat_sentence(beat),
+        Event::Silence(silence) => visible(&silence.description),
     }
 }
 

@@ -188,6 +188,7 @@ fn message(notice: &Notice, target: &SyslogTarget) -> Result<String, String> {
         Event::Alert { .. } => "ALERT",
         Event::Digest(_) => "DIGEST",
         Event::Heartbeat(_) => "HEARTBEAT",
+        Event::Silence(_) => "SILENCE",
     };
     let data = line.as_ref().map_or("-".to_owned(), |line| structured(line, notice));
     let body = say::message(notice, target.format.0)?;
