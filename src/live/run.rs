@@ -215,6 +215,13 @@ impl Shell {
                 self.checkpointed(engine);
                 let _ = reply.send(Ok(()));
             }
+            Ask::Decide { wish, reply } => {
+                let (taken, refused) = wish.record(engine.ledger(), engine.decides_from());
+                for decision in &taken {
+                    engine.decide(decision.clone()).await?;
+                }
+                let _ = reply.send(refused.map(|()| taken));
+            }
             Ask::Intel { view, reply } => {
                 engine.set_intel(view);
                 let _ = reply.send(());
