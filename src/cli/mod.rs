@@ -123,10 +123,11 @@ fn later(name: &str) -> Exit {
 }
 
 /// Log lines go to standard error, warnings and up unless `COSMOGUARD_LOG` says otherwise. The
-/// database's own are left out: what it meets is told in our words.
+/// database's own are left out: what it meets is told in our words. So are those of requests that are
+/// no HTTP: whoever sends them would write the log.
 fn init_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("COSMOGUARD_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,sled=off"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,sled=off,actix_http=off"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

@@ -100,7 +100,8 @@ pub fn run(args: &Serve, color: ColorChoice) -> anyhow::Result<Exit> {
             return running.join().and(Err(cause));
         }
     };
-    screen.note(&format!("listens      http{}", answering.shown()));
+    let takes = if args.demo { "  (answers; the demo takes no records)" } else { "" };
+    screen.note(&format!("listens      http{}{takes}", answering.shown()));
     let dir = place.dir.clone();
     let service =
         Service { args, dir, asked, clock, screen: screen.clone(), running, feeds, next_tell: 0 };

@@ -22,6 +22,8 @@ const PAUSE_PER_LOOK: u64 = 4;
 const TURN_MS: u64 = 100;
 /// Milliseconds between two changes of the board while chunks come.
 const BOARD_MS: u64 = 250;
+/// Milliseconds between two checkpoints for the sake of a full inbox, at least.
+const PRESSING_MS: u64 = 500;
 /// Records so far beyond now have a broken clock.
 const FUTURE_MS: i64 = 2 * DAY_MS;
 /// Event time for which a segment of the inbox stays after it is applied, milliseconds: a verdict on
@@ -84,6 +86,7 @@ pub(super) struct Shell {
     /// Who fell silent.
     pub(super) silence: super::silence::Keeper,
     pub(super) next_look: u64,
+    pub(super) next_release: u64,
     pub(super) next_board: u64,
 }
 
@@ -179,9 +182,7 @@ impl Shell {
             let quiet = self.quiet.has_begun(engine.counts().events, began);
             let look = if quiet { Look::Last } else { Look::Urgent };
             engine.look(look, &mut self.writer).await?;
-            if engine.checkpoint_if_due(&mut self.writer).await? {
-                self.checkpointed(engine);
-            }
+            self.checkpoint_if_due(engine).await?;
             let now = self.clock.monotonic_ms();
             let took = now.saturating_sub(began);
             self.next_look =
@@ -200,6 +201,23 @@ impl Shell {
     /// History is over: what falls silent now is told.
     fn is_running(&self) -> bool {
         self.board.phase() == Phase::Running
+    }
+
+    /// By count or by age; and when the inbox fills, because only a checkpoint lets go of what is
+    /// applied.
+    async fn checkpoint_if_due(&mut self, engine: &mut Engine) -> anyhow::Result<()> {
+        let presses = self.inbox.as_ref().is_some_and(|i| i.status().bytes > self.inbox_pressing);
+        let now = self.clock.monotonic_ms();
+        if presses && now >= self.next_release {
+            engine.checkpoint_now(&mut self.writer).await?;
+            self.checkpointed(engine);
+            let after = self.clock.monotonic_ms();
+            let pause = PRESSING_MS.max((after - now).saturating_mul(PAUSE_PER_LOOK));
+            self.next_release = after.saturating_add(pause);
+        } else if engine.checkpoint_if_due(&mut self.writer).await? {
+            self.checkpointed(engine);
+        }
+        Ok(())
     }
 
     fn show(&mut self, engine: &Engine) {
@@ -227,6 +245,13 @@ impl Shell {
                 engine.checkpoint_now(&mut self.writer).await?;
                 self.checkpointed(engine);
                 let _ = reply.send(Ok(()));
+            }
+            Ask::Decide { wish, reply } => {
+                let (taken, refused) = wish.record(engine.ledger(), engine.decides_from());
+                for decision in &taken {
+                    engine.decide(decision.clone()).await?;
+                }
+                let _ = reply.send(refused.map(|()| taken));
             }
             Ask::Intel { view, reply } => {
                 engine.set_intel(view);

@@ -217,6 +217,7 @@ fn shell(
         source_of: HashMap::new(),
         silence: super::silence::Keeper::default(),
         next_look: 0,
+        next_release: 0,
         next_board: 0,
     };
     (shell, setup.warm_up, setup.traffic)

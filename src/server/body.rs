@@ -126,3 +126,37 @@ pub fn unpack(body: Vec<u8>, packing: Packing, limit: usize) -> Result<Vec<u8>, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::FromRequest as _;
+    use actix_web::dev;
+    use actix_web::error::PayloadError;
+    use actix_web::test::TestRequest;
+    use actix_web::web::Bytes;
+    use std::task::{Context, Poll};
+
+    /// Sends one byte and then nothing more, and does not hang up.
+    struct Stalls(bool);
+
+    impl futures_core::Stream for Stalls {
+        type Item = Result<Bytes, PayloadError>;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Bytes::from_static(b"{"))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_waited_for_so_long_and_no_longer() {
+        let (request, _) = TestRequest::default().to_http_parts();
+        let mut payload: dev::Payload = dev::Payload::Stream { payload: Box::pin(Stalls(false)) };
+        let payload = Payload::from_request(&request, &mut payload).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let refused = read(&request, payload, 100).await.unwrap_err();
+        assert_eq!((refused.status, began.elapsed()), (408, PATIENCE));
+    }
+}

@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::tokens::random_hex;
 use crate::alert::AlertId;
 use crate::alert::book::{Decision, Status, Verdict};
+use crate::alert::rules::Ruling;
 use crate::inquiry::status::{self, ACTION};
 use crate::store::audit::{self, AuditError};
 use crate::store::keys;
@@ -104,6 +105,26 @@ fn tell(shared: &Shared, id: AlertId, decision: &Decision) {
     }
 }
 
+/// What a verdict decided in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ruled {
+    /// Number of the decision.
+    pub(super) number: u64,
+    /// What was said before.
+    pub(super) before: Option<Ruling>,
+}
+
+/// Where an alert stood before a decision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Before {
+    /// Its status.
+    pub(super) was: Status,
+    /// What it was said to be.
+    pub(super) verdict: Option<Verdict>,
+    /// What the decision ruled.
+    pub(super) ruled: Option<Ruled>,
+}
+
 /// What a word takes back.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Undoable {
@@ -111,9 +132,7 @@ pub(super) struct Undoable {
     /// The decision.
     pub(super) number: u64,
     /// Where the alert stood before.
-    pub(super) was: Status,
-    /// What it was said to be before.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) before: Before,
     ends: Timestamp,
 }
 
@@ -126,7 +145,7 @@ impl Undo {
     pub(super) fn word(
         &self,
         (id, number): (AlertId, u64),
-        (was, verdict): (Status, Option<Verdict>),
+        before: Before,
         now: Timestamp,
     ) -> Result<String, Problem> {
         let word = random_hex().map_err(|e| Problem::unavailable(e.to_string()))?;
@@ -136,7 +155,7 @@ impl Undo {
             words.pop_first();
         }
         let ends = now.plus_ms(UNDO_MS);
-        words.insert(word.clone(), Undoable { id, number, was, verdict, ends });
+        words.insert(word.clone(), Undoable { id, number, before, ends });
         Ok(word)
     }
 

@@ -88,6 +88,8 @@ fn needed(method: &Method, path: &str) -> Option<Role> {
         (_, "/healthz" | "/readyz" | "/openapi.json") => None,
         (_, "/v1/events") => Some(Role::Sender),
         (&Method::POST, "/v1/snapshots") => Some(Role::Admin),
+        // Changes nothing.
+        (&Method::POST, "/v1/suppressions:simulate") => Some(Role::Reader),
         (&Method::GET | &Method::HEAD, _) => Some(Role::Reader),
         _ => Some(Role::Analyst),
     }
@@ -113,7 +115,12 @@ pub(super) async fn gate(
     };
     if let Some(problem) = unsaid(&response) {
         let (request, _) = response.into_parts();
-        response = ServiceResponse::new(request, problem.error_response());
+        let mut told = problem.error_response();
+        let allowed = request.match_pattern().as_deref().and_then(super::openapi::methods);
+        if let Some(allowed) = allowed.filter(|_| told.status() == StatusCode::METHOD_NOT_ALLOWED) {
+            told.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
+        response = ServiceResponse::new(request, told);
     }
     headers(response.headers_mut(), service.is_tls);
     Ok(response)

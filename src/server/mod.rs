@@ -68,6 +68,8 @@ pub struct Settings {
     pub insecure_listen: bool,
     /// `[server]`.
     pub server: ServerConfig,
+    /// A client that has not sent its head after this is let go; usually [`HEAD_PATIENCE`].
+    pub head_patience: Duration,
 }
 
 /// Batches that are unpacked at a time; each may take a few times the largest batch of memory.
@@ -75,7 +77,7 @@ const UNPACKING_MAX: usize = 8;
 /// Seconds that open requests get when the server stops.
 const STOP_SECONDS: u64 = 5;
 /// A client that has not sent its head after this is let go.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+pub const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Threads that wait for the disk, each worker.
@@ -93,6 +95,8 @@ pub(crate) struct Service {
     /// Wrong tokens, by address.
     failures: rate::Rates,
     unpacking: Semaphore,
+    /// Whoever reads all alerts for one answer: they are many.
+    scanning: Semaphore,
     streams: Arc<Semaphore>,
     undo: decisions::Undo,
     accounts: Mutex<api::accounts::Known>,
@@ -150,7 +154,7 @@ impl Drop for ServerHandle {
 /// The address is taken or reaches beyond this machine without TLS; certificates cannot be used;
 /// the audit log cannot be read.
 pub fn start(shared: Shared, settings: &Settings) -> anyhow::Result<ServerHandle> {
-    let Settings { listen, insecure_listen, server } = settings;
+    let Settings { listen, insecure_listen, server, head_patience } = settings;
     let tls = tls::load(&server.tls)?;
     if !listen.ip().is_loopback() && tls.is_none() && !insecure_listen {
         bail!(
@@ -170,6 +174,7 @@ pub fn start(shared: Shared, settings: &Settings) -> anyhow::Result<ServerHandle
         rates: rate::Rates::new(server.requests_per_second, server.burst),
         failures: rate::Rates::new(0.2, 20.0),
         unpacking: Semaphore::new(UNPACKING_MAX),
+        scanning: Semaphore::new(1),
         streams: Arc::new(Semaphore::new(api::stream::SUBSCRIBERS_MAX)),
         undo: decisions::Undo::default(),
         accounts: Mutex::default(),
@@ -179,10 +184,10 @@ pub fn start(shared: Shared, settings: &Settings) -> anyhow::Result<ServerHandle
         shared,
     });
     let (told, heard) = std::sync::mpsc::channel();
-    let server = server.clone();
+    let (server, head_patience) = (server.clone(), *head_patience);
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let running = serve(socket, tls, &server, service)?;
+            let running = serve(socket, tls, (&server, head_patience), service)?;
             let _ = told.send(running.handle());
             running.await
         })
@@ -200,7 +205,7 @@ pub fn start(shared: Shared, settings: &Settings) -> anyhow::Result<ServerHandle
 fn serve(
     socket: TcpListener,
     tls: Option<rustls::ServerConfig>,
-    config: &ServerConfig,
+    (config, head_patience): (&ServerConfig, Duration),
     service: web::Data<Service>,
 ) -> std::io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || {
@@ -212,7 +217,7 @@ fn serve(
     .workers(config.workers)
     .max_connections(config.connections)
     .worker_max_blocking_threads(BLOCKING_THREADS)
-    .client_request_timeout(HEAD_PATIENCE)
+    .client_request_timeout(head_patience)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(STOP_SECONDS)
     .disable_signals();

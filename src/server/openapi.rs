@@ -1,8 +1,14 @@
 //! The API, described (OpenAPI 3.1); `docs/openapi.json` is this text.
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::api::{accounts, alerts, events, fleet, metrics, service, snapshots, status, stream};
+use super::api::{
+    accounts, alerts, announced, events, fleet, metrics, service, snapshots, status, stream,
+    suppressions,
+};
 
 struct Bearer;
 
@@ -29,6 +35,20 @@ impl utoipa::Modify for Bearer {
         alerts::evidence,
         status::post,
         status::undo,
+        suppressions::list,
+        suppressions::create,
+        suppressions::simulate,
+        suppressions::one,
+        suppressions::replace,
+        suppressions::end,
+        announced::expected,
+        announced::expect,
+        announced::expectation,
+        announced::unexpect,
+        announced::trusted,
+        announced::trust,
+        announced::network,
+        announced::distrust,
         accounts::list,
         accounts::one,
         accounts::model,
@@ -56,6 +76,32 @@ impl utoipa::Modify for Bearer {
     modifiers(&Bearer),
 )]
 struct Document;
+
+/// Methods that the description has for a route, as `Allow` wants them; `None`: it is not described.
+pub(super) fn methods(route: &str) -> Option<&'static str> {
+    static METHODS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    let all = METHODS.get_or_init(|| {
+        let paths = serde_json::to_value(Document::openapi().paths).unwrap_or_default();
+        let methods = |item: &serde_json::Value| {
+            let names = item.as_object().into_iter().flatten().map(|(name, _)| name.to_uppercase());
+            names.collect::<Vec<String>>().join(", ")
+        };
+        let items = paths.as_object().into_iter().flatten();
+        items.map(|(path, item)| (path.clone(), methods(item))).collect()
+    });
+    // `{id:pattern}` of a route is `{id}` of the description.
+    let mut plain = String::new();
+    for part in route.split_inclusive('}') {
+        match part.split_once(':') {
+            Some((name, pattern)) if name.contains('{') && pattern.ends_with('}') => {
+                plain.push_str(name);
+                plain.push('}');
+            }
+            _ => plain.push_str(part),
+        }
+    }
+    all.get(&plain).map(String::as_str)
+}
 
 /// The description as pretty JSON.
 pub fn text() -> String {

@@ -90,6 +90,19 @@ impl Scope {
     pub fn sees(&self, account: &str) -> bool {
         self.is_all() || self.0.iter().any(|pattern| fits(pattern, account))
     }
+    /// Every account that `pattern` (with `*` and `?`) could ever fit is seen. Where that is not
+    /// plain to see, it is denied: the pattern is one of these, or goes on from the beginning of one
+    /// that ends in its only star.
+    pub fn holds(&self, pattern: &str) -> bool {
+        let open = pattern.find(['*', '?']);
+        let Some(open) = open else { return self.sees(pattern) };
+        let begins = &pattern[..open];
+        let held = |own: &String| match own.split_once('*') {
+            Some((start, "")) => begins.starts_with(start),
+            _ => own == pattern && !pattern.contains('?'),
+        };
+        self.is_all() || self.0.iter().any(held)
+    }
 }
 
 /// `*` fits any text, everything else itself. Linear: the parts between stars are taken where they
@@ -334,6 +347,30 @@ pub fn holder<'a>(tokens: &'a [Token], secret: &str, now: Timestamp) -> Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_holds_a_pattern_only_where_it_sees_all_that_it_fits() {
+        let scope = Scope::of(&["contoso-*", "fabrikam", "*-dev"].map(str::to_owned));
+        for (pattern, held) in [
+            ("contoso-orders", true),
+            ("contoso-*", true),
+            ("contoso-a*b?", true),
+            ("fabrikam", true),
+            ("x-dev", true),
+            ("*-dev", true),
+            ("contoso*", false),
+            ("contoso?x", false),
+            ("*", false),
+            ("fabrika?", false),
+            ("fabrikam*", false),
+            ("?-dev", false),
+            ("northwind", false),
+            ("", false),
+        ] {
+            assert_eq!(scope.holds(pattern), held, "{pattern}");
+        }
+        assert!(Scope::default().holds("*"));
+    }
 
     #[test]
     fn patterns_fit_whole_names() {

@@ -8,7 +8,7 @@ use super::layout::DataDir;
 use super::schema::{decision, run};
 use super::{StateStore, StoreError, WriteBatch, keys};
 use crate::account::lessons::{Lesson, Lessons, Teach};
-use crate::alert::rules::{Decision, Ledger, RuleError, Ruling, Subject, What, works_from};
+use crate::alert::rules::{Decision, Ledger, Marks, RuleError, Ruling, Subject, What, works_from};
 use crate::ids::AccountId;
 use crate::time::Timestamp;
 
@@ -119,6 +119,22 @@ pub fn subjects(store: &dyn StateStore) -> Result<Vec<Subject>, StoreError> {
     let mut subjects = Vec::new();
     store.scan(keys::ALERT, &mut |_, line| {
         subjects.extend(std::str::from_utf8(line).ok().and_then(Subject::read));
+        true
+    })?;
+    Ok(subjects)
+}
+
+/// The facts of those lines that a decision marked: all that counting hits needs, and few of many.
+///
+/// # Errors
+/// The store failed.
+pub fn marked(store: &dyn StateStore) -> Result<Vec<Subject>, StoreError> {
+    let mut subjects = Vec::new();
+    store.scan(keys::ALERT, &mut |_, line| {
+        let line = std::str::from_utf8(line).unwrap_or_default();
+        if Marks::PROPERTIES.iter().any(|name| line.contains(name)) {
+            subjects.extend(Subject::read(line).filter(|s| !s.silenced_by.is_empty()));
+        }
         true
     })?;
     Ok(subjects)

@@ -14,6 +14,7 @@ use cosmoguard::time::{DAY_MS, MINUTE_MS, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+mod decided;
 mod world;
 
 use self::world::{Alerts, Service, Start, alerts, options, records, replayed, write_lines};

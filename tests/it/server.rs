@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use cosmoguard::ids::AccountId;
 use cosmoguard::live::ask::{self, Ask};
@@ -10,7 +11,7 @@ use cosmoguard::server::book::{Feed, LiveBook};
 use cosmoguard::server::{self, ServerHandle, Settings, Shared};
 use cosmoguard::source::inbox::{Inbox, Options};
 use cosmoguard::store::memory::MemoryStore;
-use cosmoguard::store::{StateStore, WriteBatch, keys};
+use cosmoguard::store::{self, StateStore, WriteBatch, keys};
 use cosmoguard::time::{SystemClock, Timestamp};
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ mod decisions;
 mod events;
 mod gate;
 mod hostile;
+mod limits;
+mod rules;
 mod stream;
 mod tls;
 
@@ -42,6 +45,7 @@ fn line(id: u128, account: &str, severity: &str, minute: i64, more: &Value) -> V
     let mut extended = json!({
         "Revision": "1", "Verdict": "something was read", "Severity basis": "measured",
         "Nominal false alerts per account-day": "0.002", "Evidence": "{\"v\":1}",
+        "Account key": AccountId::parse(account).key(), "Story key": "country NL",
     });
     for (name, value) in more.as_object().into_iter().flatten() {
         extended[name] = value.clone();
@@ -73,6 +77,7 @@ struct Setup {
     entries: Vec<(Vec<u8>, Vec<u8>)>,
     environment: Vec<(String, String)>,
     inbox_bytes: u64,
+    patience: Duration,
     dir: tempfile::TempDir,
 }
 
@@ -83,6 +88,7 @@ impl Default for Setup {
             // Tests ask faster than anybody should.
             environment: vec![("COSMOGUARD_SERVER__BURST".to_owned(), "100000".to_owned())],
             inbox_bytes: 1 << 26,
+            patience: server::HEAD_PATIENCE,
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -97,7 +103,7 @@ impl Setup {
         self
     }
     fn start(self) -> Running {
-        let Setup { entries, environment, inbox_bytes, dir } = self;
+        let Setup { entries, environment, inbox_bytes, patience, dir } = self;
         let config = cosmoguard::config::resolve(None, &environment).unwrap();
         let store: Arc<dyn StateStore> = Arc::new(MemoryStore::default());
         let mut batch = WriteBatch::default();
@@ -115,6 +121,12 @@ impl Setup {
                             let _ = reply.send(sealed.map_err(Into::into));
                         }
                         Ask::Checkpoint { reply } => drop(reply.send(Ok(()))),
+                        Ask::Decide { wish, reply } => {
+                            let ledger = store::decisions::load(store.as_ref()).unwrap();
+                            let from = store::decisions::now(store.as_ref()).unwrap();
+                            let (taken, refused) = wish.record(&ledger, from);
+                            let _ = reply.send(refused.map(|()| taken));
+                        }
                         Ask::Profile { reply, .. } | Ask::Intel { reply, .. } => {
                             let _ = reply.send(());
                         }
@@ -131,7 +143,8 @@ impl Setup {
             board,
             book: Arc::new(LiveBook::open(store.as_ref()).unwrap()),
             store,
-            inbox: Some(Arc::new(inbox)),
+            // As in the demo, where there is no room for any.
+            inbox: (inbox_bytes > 0).then(|| Arc::new(inbox)),
             data_dir: dir.path().to_owned(),
             clock: Arc::new(SystemClock::default()),
             sinks: None,
@@ -141,6 +154,7 @@ impl Setup {
             listen: "127.0.0.1:0".parse().unwrap(),
             insecure_listen: false,
             server: shared.config.config.server.clone(),
+            head_patience: patience,
         };
         let server = server::start(shared.clone(), &settings).unwrap();
         let base = format!("http://{}", server.address());

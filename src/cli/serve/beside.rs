@@ -105,8 +105,12 @@ impl Beside {
             clock: Arc::clone(clock),
         };
         let server = &resolved.config.server;
-        let settings =
-            Settings { listen, insecure_listen: args.insecure_listen, server: server.clone() };
+        let settings = Settings {
+            listen,
+            insecure_listen: args.insecure_listen,
+            server: server.clone(),
+            head_patience: server::HEAD_PATIENCE,
+        };
         let is_tls = !server.tls.cert.as_os_str().is_empty();
         let server = server::start(shared, &settings)?;
         Ok(Answering { server, sinks: self.sinks, is_tls })

@@ -46,7 +46,7 @@ const FULL_SECONDS: u64 = 5;
     post,
     path = "/v1/events",
     tag = "records",
-    request_body(content = Object, content_type = "application/json"),
+    request_body(content = serde_json::Value, content_type = "application/json"),
     responses(
         (status = 202, description = "The batch is on the disk.", body = Accepted),
         (status = "default", description = "Refused; nothing of it is kept.", body = Problem, content_type = "application/problem+json"),
@@ -61,7 +61,9 @@ pub(crate) async fn post(
     caller.must(Role::Sender)?;
     caller.whole_fleet()?;
     let Some(inbox) = service.shared.inbox.clone() else {
-        return Err(Problem::not_found("this service takes no records over HTTP"));
+        // The demo lives in a time of its own: what comes from outside would be years off.
+        let detail = "the demo takes no records; start `cosmoguard serve --data-dir DIR` without --demo and send them there";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
     };
     let packing = Packing::of(&request)?;
     let Ok(_room) = service.unpacking.try_acquire() else {

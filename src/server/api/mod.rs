@@ -8,13 +8,18 @@ use crate::time::Timestamp;
 
 pub(crate) mod accounts;
 pub(crate) mod alerts;
+pub(crate) mod announced;
 pub(crate) mod events;
+mod fields;
 pub(crate) mod fleet;
+mod judge;
 pub(crate) mod metrics;
+mod rules;
 pub(crate) mod service;
 pub(crate) mod snapshots;
 pub(crate) mod status;
 pub(crate) mod stream;
+pub(crate) mod suppressions;
 
 /// Most items of a page.
 pub(crate) const PAGE_MAX: usize = 200;
@@ -53,6 +58,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .route(web::get().to(snapshots::list))
             .route(web::post().to(snapshots::create)),
     );
+    decisions(config);
     get(config, "/v1/principals/{id}", web::get().to(fleet::principal));
     get(config, "/v1/callers/{ip}", web::get().to(fleet::caller));
     get(config, "/v1/fleet/heat", web::get().to(fleet::heat));
@@ -63,6 +69,44 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     get(config, "/readyz", web::get().to(service::readyz));
     get(config, "/metrics", web::get().to(metrics::metrics));
     get(config, "/openapi.json", web::get().to(service::openapi));
+}
+
+/// What people decide beyond a single alert.
+fn decisions(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource("/v1/suppressions")
+            .route(web::get().to(suppressions::list))
+            .route(web::post().to(suppressions::create)),
+    );
+    config.service(
+        web::resource("/v1/suppressions:simulate").route(web::post().to(suppressions::simulate)),
+    );
+    config.service(
+        web::resource("/v1/suppressions/{id}")
+            .route(web::get().to(suppressions::one))
+            .route(web::put().to(suppressions::replace))
+            .route(web::delete().to(suppressions::end)),
+    );
+    config.service(
+        web::resource("/v1/expectations")
+            .route(web::get().to(announced::expected))
+            .route(web::post().to(announced::expect)),
+    );
+    config.service(
+        web::resource("/v1/expectations/{id}")
+            .route(web::get().to(announced::expectation))
+            .route(web::delete().to(announced::unexpect)),
+    );
+    config.service(
+        web::resource("/v1/trusted-networks")
+            .route(web::get().to(announced::trusted))
+            .route(web::post().to(announced::trust)),
+    );
+    config.service(
+        web::resource("/v1/trusted-networks/{id}")
+            .route(web::get().to(announced::network))
+            .route(web::delete().to(announced::distrust)),
+    );
 }
 
 fn query_error(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json;
+use crate::alert::sinks::lane::SinkStatus;
 use crate::event::Category;
 use crate::fleet::silence::Alarm;
 use crate::ids::AccountId;
@@ -106,6 +107,55 @@ impl From<&Alarm> for SilenceView {
     }
 }
 
+/// Where alerts are sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SinkView {
+    /// Its name.
+    pub name: String,
+    /// `webhook`, `syslog` ….
+    pub kind: &'static str,
+    /// Where it sends to, without anything secret.
+    pub place: String,
+    /// Messages that wait.
+    pub queued: u64,
+    /// How long the oldest of these waits, seconds.
+    pub oldest_seconds: u64,
+    /// Messages delivered since its queue was made.
+    pub delivered: u64,
+    /// Messages that were set aside and are kept.
+    pub dead_letters: u64,
+    /// Messages that were set aside and dropped for want of room.
+    pub dropped: u64,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When a message last arrived.
+    pub last_delivered: Option<String>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it did.
+    pub last_error_at: Option<String>,
+}
+
+impl From<SinkStatus> for SinkView {
+    fn from(sink: SinkStatus) -> SinkView {
+        let (at, error) = sink.last_error.unzip();
+        SinkView {
+            name: sink.name,
+            kind: sink.kind,
+            place: sink.place,
+            queued: sink.queued,
+            oldest_seconds: u64::try_from(sink.oldest_ms / 1000).unwrap_or_default(),
+            delivered: sink.delivered,
+            dead_letters: sink.dead_letters,
+            dropped: sink.dropped,
+            failures: sink.failures,
+            last_delivered: text(sink.last_delivered.map(Timestamp)),
+            last_error: error,
+            last_error_at: text(at.map(Timestamp)),
+        }
+    }
+}
+
 /// Open alarms that name an account, or everything.
 pub(crate) fn silences_of(alarms: &[Alarm], account: &AccountId) -> Vec<SilenceView> {
     let names =
@@ -150,6 +200,8 @@ pub struct FleetStatus {
     pub inbox_bytes: u64,
     /// The sources.
     pub sources: Vec<SourceView>,
+    /// Where alerts are sent.
+    pub sinks: Vec<SinkView>,
     /// What had to be repaired at the opening.
     pub recovery: Vec<String>,
     /// Logs that used to come and come no more.
@@ -191,7 +243,7 @@ pub(crate) fn by_category(status: &Status) -> BTreeMap<&'static str, u64> {
     counts.filter(|(_, n)| *n > 0).map(|(category, n)| (category.as_str(), n)).collect()
 }
 
-fn fleet(status: Status) -> FleetStatus {
+fn fleet(status: Status, sinks: Vec<SinkStatus>) -> FleetStatus {
     let recovery = status
         .recovery
         .clone()
@@ -210,6 +262,7 @@ fn fleet(status: Status) -> FleetStatus {
         checkpointed: text(status.checkpointed),
         store_bytes: status.store_bytes,
         inbox_bytes: status.inbox.bytes,
+        sinks: sinks.into_iter().map(SinkView::from).collect(),
         recovery: recovery.unwrap_or_default(),
         silences: status.silences.iter().map(SilenceView::from).collect(),
         sources: status.sources.into_iter().map(SourceView::from).collect(),
@@ -236,6 +289,7 @@ pub(crate) async fn status(
         let book = service.shared.book.read();
         (book.entries().iter().filter(|e| book.is_seen(e, &sees)).count(), book.lines())
     };
+    let sinks = service.shared.sinks.as_ref().map(|d| d.status()).unwrap_or_default();
     json(&StatusView {
         version: env!("CARGO_PKG_VERSION"),
         phase: status.phase.as_str(),
@@ -248,7 +302,7 @@ pub(crate) async fn status(
         alerts,
         as_of,
         failed: status.failed.clone(),
-        fleet: caller.scope().is_all().then(|| fleet(status)),
+        fleet: caller.scope().is_all().then(|| fleet(status, sinks)),
     })
 }
 
@@ -257,6 +311,7 @@ pub(crate) async fn status(
     get,
     path = "/healthz",
     tag = "service",
+    security(()),
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn healthz() -> HttpResponse {
@@ -268,6 +323,7 @@ pub(crate) async fn healthz() -> HttpResponse {
     get,
     path = "/readyz",
     tag = "service",
+    security(()),
     responses(
         (status = 200, description = "It does.", body = String, content_type = "text/plain"),
         (status = 503, description = "Not yet, or not any more.", body = Problem, content_type = "application/problem+json"),
@@ -290,8 +346,32 @@ pub(crate) async fn readyz(service: Data<Service>) -> Result<HttpResponse, Probl
     get,
     path = "/openapi.json",
     tag = "service",
+    security(()),
     responses((status = 200, description = "The description.", body = Object))
 )]
 pub(crate) async fn openapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(document::text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_is_shown_with_what_waits_and_what_went_wrong() {
+        let view = SinkView::from(SinkStatus {
+            name: "soc".to_owned(),
+            kind: "webhook",
+            queued: 3,
+            oldest_ms: 61_900,
+            dead_letters: 1,
+            last_error: Some((1_000, "refused".to_owned())),
+            last_delivered: None,
+            ..SinkStatus::default()
+        });
+        assert_eq!((view.queued, view.oldest_seconds, view.dead_letters), (3, 61, 1));
+        assert_eq!(view.last_error.as_deref(), Some("refused"));
+        assert_eq!(view.last_error_at.as_deref(), Some("1970-01-01T00:00:01Z"));
+        assert_eq!(view.last_delivered, None);
+    }
 }

@@ -6,17 +6,17 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::alerts::{self, DecisionView};
-use super::{blocking, json};
+use super::fields::{object, text};
+use super::{blocking, json, judge};
 use crate::alert::book::{Status, Verdict};
-use crate::server::decisions::{self, UNDO_MS, Wish};
+use crate::alert::rules::{REASON_CHARS_MAX, Ruling};
+use crate::server::decisions::{self, Before, UNDO_MS, Wish};
 use crate::server::gate::Caller;
-use crate::server::problem::{FieldError, Problem};
+use crate::server::problem::Problem;
 use crate::server::{Service, body};
 
 /// Longest body of a decision, bytes.
 const BODY_BYTES_MAX: usize = 16 << 10;
-/// Longest reason, bytes.
-const REASON_BYTES_MAX: usize = 2000;
 
 /// A decision.
 #[derive(Debug, ToSchema)]
@@ -24,10 +24,14 @@ const REASON_BYTES_MAX: usize = 2000;
 pub struct DecisionRequest {
     /// Active, InProgress, Resolved or Dismissed.
     status: String,
-    /// Why; Dismissed asks for it.
+    /// Why; Dismissed and every verdict ask for it.
     reason: Option<String>,
     /// What it was: malicious, expected or benign.
     verdict: Option<String>,
+    /// `once`: the models learn nothing of it. `from now on`: what was held back of it is learnt and
+    /// its like is expected; of malicious, it is never learnt. Without it: `once`, and of malicious
+    /// `from now on`.
+    scope: Option<String>,
 }
 
 /// Takes a decision back.
@@ -51,50 +55,39 @@ pub struct Decided {
     pub undo_until: Option<String>,
 }
 
-/// The fields of a JSON object, each of them known.
-fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, Problem> {
-    let wrong = |message: String| Problem::field("body", message);
-    let value: Value = serde_json::from_slice(body).map_err(|e| wrong(format!("not JSON: {e}")))?;
-    let Value::Object(fields) = value else { return Err(wrong("not a JSON object".into())) };
-    let unknown: Vec<FieldError> = fields
-        .keys()
-        .filter(|name| !known.contains(&name.as_str()))
-        .map(|name| FieldError {
-            field: super::shown(name),
-            message: format!("not known; known are {}", known.join(", ")),
-        })
-        .collect();
-    let Some(first) = unknown.first() else { return Ok(fields) };
-    let mut problem = Problem::field(&first.field, first.message.clone());
-    problem.errors = unknown;
-    Err(problem)
+/// What is wanted, as the body says it.
+struct Wanted {
+    status: Status,
+    reason: String,
+    verdict: Option<(Verdict, Ruling)>,
 }
 
-fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Problem> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Problem::field(name, "not a text")),
-    }
-}
-
-fn wish(fields: &Map<String, Value>) -> Result<(Status, String, Option<Verdict>), Problem> {
+fn wanted(fields: &Map<String, Value>) -> Result<Wanted, Problem> {
     let status = text(fields, "status")?.unwrap_or_default();
     let wrong = "not Active, InProgress, Resolved or Dismissed";
     let status = Status::parse(status).ok_or_else(|| Problem::field("status", wrong))?;
     let reason = text(fields, "reason")?.unwrap_or_default().trim().to_owned();
-    if reason.len() > REASON_BYTES_MAX {
-        let detail = format!("longer than {REASON_BYTES_MAX} bytes");
+    if reason.chars().count() > REASON_CHARS_MAX {
+        let detail = format!("longer than {REASON_CHARS_MAX} characters");
         return Err(Problem::field("reason", detail));
     }
     if status == Status::Dismissed && reason.is_empty() {
         return Err(Problem::field("reason", "Dismissed asks for a reason"));
     }
     let wrong = "not malicious, expected or benign";
-    let verdict = text(fields, "verdict")?
-        .map(|word| Verdict::parse(word).ok_or_else(|| Problem::field("verdict", wrong)))
-        .transpose()?;
-    Ok((status, reason, verdict))
+    let scope = text(fields, "scope")?;
+    let read = |word: &str| -> Result<(Verdict, Ruling), Problem> {
+        let word = Verdict::parse(word).ok_or_else(|| Problem::field("verdict", wrong))?;
+        Ok((word, judge::ruling(word, scope)?))
+    };
+    let verdict = text(fields, "verdict")?.map(read).transpose()?;
+    if verdict.is_none() && scope.is_some() {
+        return Err(Problem::field("scope", "it is of a verdict, and there is none"));
+    }
+    if verdict.is_some() && reason.is_empty() {
+        return Err(Problem::field("reason", "a verdict asks for a reason"));
+    }
+    Ok(Wanted { status, reason, verdict })
 }
 
 /// Says where an alert stands. Can be taken back for ten minutes.
@@ -118,12 +111,17 @@ pub(crate) async fn post(
 ) -> Result<HttpResponse, Problem> {
     let id = alerts::find(&service.shared, &caller, &id)?;
     let body = body::read(&request, payload, BODY_BYTES_MAX).await?;
-    let (status, reason, verdict) = wish(&object(&body, &["status", "reason", "verdict"])?)?;
-    let before = {
+    let known = ["status", "reason", "verdict", "scope"];
+    let Wanted { status, reason, verdict } = wanted(&object(&body, &known)?)?;
+    let (was, said) = {
         let book = service.shared.book.read();
         let entry = book.get(id);
         let said = entry.and_then(|e| e.decisions.last().and_then(|d| d.verdict));
         (entry.map_or(Status::Active, |e| e.status()), said)
+    };
+    let ruled = match verdict {
+        Some((_, ruling)) => Some(judge::rule(&service, &caller, id, (ruling, &reason)).await?),
+        None => None,
     };
     let wish = Wish {
         id,
@@ -131,12 +129,13 @@ pub(crate) async fn post(
         role: caller.role().as_str(),
         status,
         reason,
-        verdict,
+        verdict: verdict.map(|(word, _)| word),
         undoes: None,
     };
     let shared = service.shared.clone();
     let decision = blocking(move || decisions::decide(&shared, wish)).await?;
     let now = service.shared.clock.now();
+    let before = Before { was, verdict: said, ruled };
     let undo = service.undo.word((id, decision.number), before, now)?;
     json(&Decided {
         id: id.to_string(),
@@ -179,13 +178,16 @@ pub(crate) async fn undo(
         id,
         by: caller.name().to_owned(),
         role: caller.role().as_str(),
-        status: undoable.was,
+        status: undoable.before.was,
         reason: "taken back".to_owned(),
-        verdict: undoable.verdict,
+        verdict: undoable.before.verdict,
         undoes: Some(undoable.number),
     };
     let shared = service.shared.clone();
     let decision = blocking(move || decisions::decide(&shared, wish)).await?;
+    if let Some(ruled) = undoable.before.ruled {
+        judge::take_back(&service, &caller, id, ruled).await?;
+    }
     let decision = DecisionView::from(&decision);
     json(&Decided { id: id.to_string(), decision, undo: None, undo_until: None })
 }

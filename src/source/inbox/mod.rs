@@ -426,6 +426,7 @@ impl Inbox {
         &self,
         is_applied: &mut dyn FnMut(&Identity, u64) -> bool,
     ) -> Result<Released, InboxError> {
+        self.begin_another().map_err(disk_error("written"))?;
         let mut numbers: Vec<u64> = self.lock().segments.keys().copied().collect();
         // Nothing behind the newest one tells where numbers go on.
         numbers.pop();
@@ -442,6 +443,25 @@ impl Inbox {
             released.bytes += state.segments.remove(&number).unwrap_or_default();
         }
         Ok(released)
+    }
+
+    /// Begins a segment behind one that is full: the newest one stays, and while it fills the inbox
+    /// no batch is admitted that would begin another.
+    fn begin_another(&self) -> io::Result<()> {
+        let writing = |state: &mut State| state.writing;
+        let waited = self.changed.wait_while(self.lock(), writing);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let newest = state.segments.last_key_value().map(|(_, bytes)| *bytes);
+        if newest.is_none_or(|bytes| bytes < self.options.segment_bytes) {
+            return Ok(());
+        }
+        let mut last_number = state.last_number;
+        let created =
+            self.segment(&mut state.open, &mut last_number).map(|open| (open.number, open.len));
+        state.last_number = last_number;
+        let (number, bytes) = created?;
+        state.segments.insert(number, bytes);
+        Ok(())
     }
 
     /// Who a closed segment is, and where the last thing in it begins, record or refusal.

@@ -83,3 +83,11 @@ fn a_full_inbox_says_when_to_come_back() {
     }
     assert_eq!((statuses[0], statuses[3]), (202, 429), "{statuses:?}");
 }
+
+#[test]
+fn a_service_without_an_inbox_says_what_to_do_instead() {
+    let running = Setup { inbox_bytes: 0, ..Setup::default() }.start();
+    let answer = running.post("/v1/events", r#"{"time":"2026-11-13T03:00:00Z"}"#);
+    answer.problem(409);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("without --demo"));
+}

@@ -153,8 +153,17 @@ fn every_answer_has_the_headers() {
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
     }
     running.get("/nothing").problem(404);
-    running.post("/v1/status", "{}").problem(405);
-    running.ask("DELETE", "/v1/alerts", &[], None).problem(405);
+    for (path, allowed) in [
+        ("/v1/status", "GET"),
+        ("/v1/suppressions", "GET, POST"),
+        ("/v1/suppressions/S1", "GET, PUT, DELETE"),
+        ("/v1/suppressions:simulate", "POST"),
+        ("/v1/accounts/china/contoso/model", "GET"),
+    ] {
+        let answer = running.ask("PATCH", path, &[], None);
+        answer.problem(405);
+        assert_eq!(answer.header("allow"), Some(allowed), "{path}");
+    }
 }
 
 #[test]
@@ -175,6 +184,7 @@ fn beyond_this_machine_it_listens_with_tls_or_when_told_so() {
         listen: "0.0.0.0:0".parse().unwrap(),
         insecure_listen: false,
         server: running.shared.config.config.server.clone(),
+        head_patience: server::HEAD_PATIENCE,
     };
     let error = server::start(running.shared.clone(), &settings).unwrap_err().to_string();
     assert!(error.contains("--insecure-listen"), "{error}");

@@ -32,6 +32,7 @@ fn with_certificates_it_speaks_tls_and_asks_for_those_of_clients_when_told_to() 
         listen: "127.0.0.1:0".parse().unwrap(),
         insecure_listen: false,
         server: running.shared.config.config.server.clone(),
+        head_patience: server::HEAD_PATIENCE,
     };
     settings.server.tls.cert = fixture("tls/server.pem");
     settings.server.tls.key = fixture("tls/server.key");
