@@ -13,7 +13,7 @@
 //! hour, everything together against the clock of the wall, if that is told: with no records at all
 //! event time stands still. Accounts that fall silent within an hour of each other are one alarm.
 //! Pure; bounds: [`ACCOUNTS_MAX`].
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Category;
 use crate::ids::AccountId;
@@ -176,8 +176,6 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     streams: BTreeMap<AccountId, Streams>,
-    /// Last hour noted, by category: most records say nothing new. Never iterated.
-    noted: HashMap<AccountId, [i64; CATEGORIES]>,
     everything: Option<Rhythm>,
     open: BTreeMap<Silent, Alarm>,
 }
@@ -186,19 +184,6 @@ impl Watch {
     /// Logs of `account` in `hour`.
     pub fn note(&mut self, account: &AccountId, category: Category, hour: i64) {
         let at = category as usize;
-        let watched = self.noted.len();
-        match self.noted.get_mut(account) {
-            Some(hours) => match hours.get_mut(at) {
-                Some(noted) if *noted < hour => *noted = hour,
-                _ => return,
-            },
-            None if watched >= ACCOUNTS_MAX => return,
-            None => {
-                let mut hours = [i64::MIN; CATEGORIES];
-                hours[at] = hour;
-                self.noted.insert(account.clone(), hours);
-            }
-        }
         self.note_account(account, hour);
         let alarmed = self.open.contains_key(&Silent::Category(account.clone(), category));
         let Some(streams) = self.streams.get_mut(account) else { return };
@@ -212,6 +197,9 @@ impl Watch {
     /// Logs of `account` in `hour`, of whichever category.
     pub fn note_account(&mut self, account: &AccountId, hour: i64) {
         if !self.streams.contains_key(account) {
+            if self.streams.len() >= ACCOUNTS_MAX {
+                return;
+            }
             let rhythm = Rhythm::new(hour);
             let streams = Streams { account: rhythm, categories: [const { None }; CATEGORIES] };
             self.streams.insert(account.clone(), streams);

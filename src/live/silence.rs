@@ -1,7 +1,11 @@
 //! Who fell silent, while the service runs: [`crate::fleet::silence`] with what it needs around it.
+use std::collections::HashMap;
+
 use super::board::Board;
 use crate::baseline::tempo::HourStatus;
-use crate::fleet::silence::{Alarm, Watch};
+use crate::event::Category;
+use crate::fleet::silence::{ACCOUNTS_MAX, Alarm, Change, Watch};
+use crate::ids::AccountId;
 use crate::replay::pipeline::Located;
 use crate::replay::writer::AlertWriter;
 use crate::store::{StateStore, StoreError, display_ring};
@@ -14,6 +18,8 @@ const SHOWN_MAX: usize = 1000;
 #[derive(Default)]
 pub(super) struct Keeper {
     watch: Watch,
+    /// Last hour noted of each account and category: most records say nothing new. Only asked.
+    noted: HashMap<AccountId, [i64; Category::ALL.len()]>,
     /// Hours of the watermark and of the wall that were judged last.
     judged: Option<(i64, Option<i64>)>,
 }
@@ -43,11 +49,26 @@ impl Keeper {
         for located in events {
             let event = &located.event;
             if let (Some(account), Some(category)) = (&event.account, event.category()) {
-                self.watch.note(account, category, event.time.hour());
+                self.note_one(account, category, event.time.hour());
             }
         }
         if let Some(wall) = wall.filter(|_| !events.is_empty()) {
             self.watch.note_any(wall.hour());
+        }
+    }
+
+    fn note_one(&mut self, account: &AccountId, category: Category, hour: i64) {
+        let new = [i64::MIN; Category::ALL.len()];
+        if !self.noted.contains_key(account) {
+            if self.noted.len() >= ACCOUNTS_MAX {
+                return;
+            }
+            self.noted.insert(account.clone(), new);
+        }
+        let Some(noted) = self.noted.get_mut(account) else { return };
+        if noted[category as usize] < hour {
+            noted[category as usize] = hour;
+            self.watch.note(account, category, hour);
         }
     }
 
@@ -69,10 +90,24 @@ impl Keeper {
             return;
         }
         for change in &changes {
-            crate::telemetry::LogSilence { change }.emit();
+            log(change);
             writer.tell_silence(change);
         }
         let open: Vec<Alarm> = self.watch.open().take(SHOWN_MAX).cloned().collect();
         board.write(|status| status.silences = open);
     }
+}
+
+fn log(change: &Change) {
+    let (Change::Raised(alarm) | Change::Resolved(alarm, _)) = change;
+    let account = alarm.accounts.first().map(ToString::to_string).unwrap_or_default();
+    crate::telemetry::LogSilence {
+        scope: alarm.silent.scope(),
+        account: &account,
+        accounts: alarm.accounts.len(),
+        category: alarm.silent.category().map_or("", |category| category.as_str()),
+        since: &alarm.since.to_string(),
+        is_over: matches!(change, Change::Resolved(..)),
+    }
+    .emit();
 }

@@ -1,7 +1,6 @@
 //! What the program says of itself: one struct an occurrence, whose `emit` logs it. Levels: error =
 //! lost data or needs a person, warn = unexpected but recovered, info = confirms an act. Never
 //! keys, tokens or query text.
-use crate::fleet::silence::Change;
 use crate::ids::AccountId;
 
 /// An account's model panicked; it is rebuilt from its last checkpoint.
@@ -49,25 +48,28 @@ impl BatchDeadLettered<'_> {
 
 /// Logs that used to come come no more, or come again.
 pub struct LogSilence<'a> {
-    /// What changed.
-    pub change: &'a Change,
+    /// `source`, `together`, `account`, `category`.
+    pub scope: &'static str,
+    /// The account, or the first of several.
+    pub account: &'a str,
+    /// How many.
+    pub accounts: usize,
+    /// Category, or empty.
+    pub category: &'static str,
+    /// Since when.
+    pub since: &'a str,
+    /// They are back.
+    pub is_over: bool,
 }
 
 impl LogSilence<'_> {
     /// Logs it.
     pub fn emit(&self) {
-        let (Change::Raised(alarm) | Change::Resolved(alarm, _)) = self.change;
-        let (scope, accounts) = (alarm.silent.scope(), alarm.accounts.len());
-        let account = alarm.accounts.first().map(ToString::to_string).unwrap_or_default();
-        let category = alarm.silent.category().map_or("", |category| category.as_str());
-        let since = alarm.since.to_string();
-        match self.change {
-            Change::Raised(_) => {
-                tracing::warn!(scope, account, accounts, category, since, "logs fell silent");
-            }
-            Change::Resolved(..) => {
-                tracing::info!(scope, account, accounts, category, since, "logs are back");
-            }
+        let LogSilence { scope, account, accounts, category, since, is_over } = *self;
+        if is_over {
+            tracing::info!(scope, account, accounts, category, since, "logs are back");
+        } else {
+            tracing::warn!(scope, account, accounts, category, since, "logs fell silent");
         }
     }
 }

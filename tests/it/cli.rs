@@ -34,7 +34,8 @@ fn wrong_use_says_what_to_do() {
         (&["replay", "nowhere"][..], 1, "cannot read nowhere"),
         (&["serve"], 2, "give --data-dir DIR"),
         (&["serve", "--data-dir", "d", "--watch", "nowhere"], 1, "cannot watch nowhere"),
-        (&["report", "--x"], 2, "comes in a later version"),
+        (&["report", "--from", "2026-10-01"], 2, "--to <TIME>"),
+        (&["evaluate", "--x"], 2, "comes in a later version"),
         (&["replay", "--nonsense", "."], 2, "--nonsense"),
         (&["check-config", "--config", "c.toml"], 2, "c.toml:1:1: unknown key `xx`"),
     ] {
@@ -253,7 +254,7 @@ fn a_file_that_breaks_off_costs_what_is_missing() {
 #[test]
 fn every_later_subcommand_says_so() {
     let dir = dir();
-    for later in ["report", "evaluate", "backtest"] {
+    for later in ["evaluate", "backtest"] {
         for args in [&[later][..], &[later, "--help"], &[later, "x", "--y=z"]] {
             let ran = cli(dir.path(), args);
             assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{args:?}: {}", ran.err);
