@@ -433,3 +433,60 @@ fn key_operation(
         address: address.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::cell::QueryCell;
+
+    /// What the table at [`limits::ACCOUNT_BYTES_MAX`] should say.
+    fn table() -> Vec<(&'static str, usize)> {
+        let cells = limits::open_cells_max(limits::LATENESS_MINUTES);
+        let queries = cells * QueryCell::HEAP_MAX;
+        let shapes = size_of::<QueryShapes>() + QueryShapes::HEAP_MAX + ErrorsBaseline::HEAP_MAX;
+        let recent = AlertKind::ALL.len().next_power_of_two() * size_of::<(AlertKind, Timestamp)>();
+        let all = AccountModel::bytes_max(limits::LATENESS_MINUTES);
+        vec![
+            ("the model itself", size_of::<AccountModel>()),
+            ("open cells", cells * size_of::<(i64, Cell)>()),
+            ("their callers, pools and key operations", cells * Cell::HEAP_MAX - queries),
+            ("egress", EgressBaseline::HEAP_MAX),
+            ("places", LocationBaseline::HEAP_MAX),
+            ("principals", PrincipalsBaseline::HEAP_MAX),
+            (
+                "listed addresses, tempo, recent kinds",
+                ListedBaseline::HEAP_MAX + TempoBaseline::HEAP_MAX + recent,
+            ),
+            ("shapes of queries, and their failures", shapes),
+            ("queries of open cells", queries),
+            ("together", all),
+            ("without texts of queries", all - shapes - queries),
+        ]
+    }
+
+    /// As tables are written in comments: 1,234.
+    fn grouped(bytes: usize) -> String {
+        let digits = bytes.to_string();
+        let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(text).collect();
+        parts.join(",")
+    }
+
+    fn text(digits: &[u8]) -> &str {
+        std::str::from_utf8(digits).unwrap()
+    }
+
+    #[test]
+    fn the_table_of_the_bound_says_what_is_counted() {
+        let written = include_str!("../limits.rs");
+        let parts = table();
+        let sum: usize = parts[..parts.len() - 2].iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(sum, AccountModel::bytes_max(limits::LATENESS_MINUTES));
+        for (what, bytes) in parts {
+            let (begins, ends) = (format!("/// | {what} | "), format!(" | {} |", grouped(bytes)));
+            let says = |line: &str| line.starts_with(&begins) && line.ends_with(&ends);
+            assert!(written.lines().any(says), "no line `{begins}…{ends}` in limits.rs");
+        }
+        let bound = format!("of {}", grouped(limits::ACCOUNT_BYTES_MAX));
+        assert!(written.contains(&bound), "no `{bound}` in limits.rs");
+    }
+}

@@ -4,7 +4,7 @@
 //! What changes state has two entries, one before and one after: a process that is killed in between
 //! leaves the first, and whoever opens the directory next adds what came of it ([`unfinished`]).
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Take, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,11 @@ use sha2::{Digest, Sha256};
 
 use super::layout::DataDir;
 use crate::time::Timestamp;
+
+/// Longest log, bytes: some 800,000 entries. It is read whole before each is appended.
+const LOG_BYTES_MAX: u64 = 256 << 20;
+/// Longest line: many times the longest entry.
+const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// Where what an entry tells of stood when it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,10 +83,31 @@ pub enum AuditError {
         /// What is wrong.
         why: &'static str,
     },
+    /// A folder, a pipe or a device, which might never come to an end.
+    #[error(
+        "the audit log `{0}` is not a regular file; move it away and run the same command again: a new log is begun"
+    )]
+    NotAFile(String),
+    /// Nothing that this program wrote in years.
+    #[error(
+        "the audit log `{path}` has {bytes} bytes, more than the {LOG_BYTES_MAX} that are read; move it away, keep it, and run the same command again: a new log is begun"
+    )]
+    TooLong {
+        /// The file.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
 }
 
-fn hash(line: &str) -> String {
-    Sha256::digest(line.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+impl AuditError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> AuditError + Copy {
+        move |cause| AuditError::Io { path: path.display().to_string(), cause }
+    }
+}
+
+fn hash(line: &[u8]) -> String {
+    Sha256::digest(line).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Says beforehand that an entry could not be appended: what is not recorded must not be done.
@@ -90,11 +116,11 @@ fn hash(line: &str) -> String {
 /// The file is there and cannot be read or written.
 pub fn probe(dir: &DataDir) -> Result<(), AuditError> {
     let path = dir.audit();
-    let opened = end(&path).and_then(|_| match OpenOptions::new().append(true).open(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+    end(&path)?;
+    match OpenOptions::new().append(true).open(&path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(AuditError::io(&path)(cause)),
         _ => Ok(()),
-    });
-    opened.map_err(|cause| AuditError::Io { path: path.display().to_string(), cause })
+    }
 }
 
 /// Appends an entry and makes it durable.
@@ -129,10 +155,7 @@ pub fn append_stage(
 /// # Errors
 /// The file cannot be read.
 pub fn unfinished(dir: &DataDir) -> Result<Option<Entry>, AuditError> {
-    let path = dir.audit();
-    let End { last, .. } =
-        end(&path).map_err(|cause| AuditError::Io { path: path.display().to_string(), cause })?;
-    let entry: Option<Entry> = serde_json::from_str(&last).ok();
+    let entry: Option<Entry> = serde_json::from_slice(&end(&dir.audit())?.last).ok();
     Ok(entry.filter(|entry| entry.stage == Some(Stage::Begun)))
 }
 
@@ -144,11 +167,13 @@ fn put(
     details: serde_json::Value,
 ) -> Result<Entry, AuditError> {
     let path = dir.audit();
-    let io = |cause| AuditError::Io { path: path.display().to_string(), cause };
+    let io = AuditError::io(&path);
+    // Opening a pipe would wait for its reader.
+    Lines::open(&path)?;
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
     // A service and a command may write at once; each line follows the one before.
     file.lock().map_err(io)?;
-    let End { count, last, is_torn } = end(&path).map_err(io)?;
+    let End { count, last, is_torn } = end(&path)?;
     let entry = Entry {
         number: count + 1,
         time: now.azure(),
@@ -165,28 +190,74 @@ fn put(
     Ok(entry)
 }
 
+/// The lines of a log, of which no more than the bounds is read, whatever it is.
+struct Lines {
+    path: String,
+    rest: BufReader<Take<File>>,
+    /// Lines read.
+    number: u64,
+}
+
+impl Lines {
+    /// `None` where there is no log.
+    fn open(path: &Path) -> Result<Option<Lines>, AuditError> {
+        // Asked before it is opened: a pipe would be waited for, a device read without end.
+        let found = match std::fs::metadata(path) {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(AuditError::io(path)(cause)),
+        };
+        let (name, bytes) = (path.display().to_string(), found.len());
+        if !found.is_file() {
+            return Err(AuditError::NotAFile(name));
+        }
+        if bytes > LOG_BYTES_MAX {
+            return Err(AuditError::TooLong { path: name, bytes });
+        }
+        let file = File::open(path).map_err(AuditError::io(path))?;
+        Ok(Some(Lines { path: name, rest: BufReader::new(file.take(LOG_BYTES_MAX)), number: 0 }))
+    }
+
+    /// Puts the next line into `line`, without its end; tells whether it had one. `None` at the end.
+    fn next_into(&mut self, line: &mut Vec<u8>) -> Result<Option<bool>, AuditError> {
+        line.clear();
+        let read = (&mut self.rest).take(LINE_BYTES_MAX).read_until(b'\n', line);
+        let read = read.map_err(|cause| AuditError::Io { path: self.path.clone(), cause })?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let is_whole = line.pop_if(|last| *last == b'\n').is_some();
+        if !is_whole && read as u64 == LINE_BYTES_MAX {
+            return Err(self.broken("it is longer than any entry"));
+        }
+        line.pop_if(|last| *last == b'\r');
+        Ok(Some(is_whole))
+    }
+
+    /// The line that was read last does not fit.
+    fn broken(&self, why: &'static str) -> AuditError {
+        AuditError::Broken { path: self.path.clone(), line: self.number, why }
+    }
+}
+
 /// Where the log ends.
 #[derive(Default)]
 struct End {
     count: u64,
-    last: String,
+    last: Vec<u8>,
     /// The last line has no end: whoever wrote it was killed.
     is_torn: bool,
 }
 
-fn end(path: &Path) -> io::Result<End> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(End::default()),
-        Err(e) => return Err(e),
-    };
-    let (mut file, mut found, mut line) = (BufReader::new(file), End::default(), String::new());
-    while file.read_line(&mut line)? > 0 {
-        found.count += 1;
-        found.is_torn = !line.ends_with('\n');
-        found.last = line.trim_end_matches(['\r', '\n']).to_owned();
-        line.clear();
+fn end(path: &Path) -> Result<End, AuditError> {
+    let Some(mut lines) = Lines::open(path)? else { return Ok(End::default()) };
+    let (mut found, mut line) = (End::default(), Vec::new());
+    while let Some(is_whole) = lines.next_into(&mut line)? {
+        found.is_torn = !is_whole;
+        std::mem::swap(&mut found.last, &mut line);
     }
+    found.count = lines.number;
     Ok(found)
 }
 
@@ -208,24 +279,17 @@ pub struct Checked {
 /// # Errors
 /// The file cannot be read, or was changed: the first line that does not fit is named.
 pub fn verify(dir: &DataDir) -> Result<Checked, AuditError> {
-    let path = dir.audit();
-    let name = path.display().to_string();
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Checked::default()),
-        Err(cause) => return Err(AuditError::Io { path: name, cause }),
-    };
-    let (mut checked, mut before) = (Checked::default(), String::new());
-    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
-        let line = line.map_err(|cause| AuditError::Io { path: name.clone(), cause })?;
-        if checked.unchained + 1 == number && is_of_before(&line) {
-            checked.unchained = number;
-        } else if let Err(why) = follows(&line, number, &before) {
-            return Err(AuditError::Broken { path: name, line: number, why });
+    let Some(mut lines) = Lines::open(&dir.audit())? else { return Ok(Checked::default()) };
+    let (mut checked, mut before, mut line) = (Checked::default(), Vec::new(), Vec::new());
+    while lines.next_into(&mut line)?.is_some() {
+        if checked.unchained + 1 == lines.number && is_of_before(&line) {
+            checked.unchained = lines.number;
+        } else {
+            follows(&line, lines.number, &before).map_err(|why| lines.broken(why))?;
         }
-        checked.entries = number;
-        before = line;
+        std::mem::swap(&mut before, &mut line);
     }
+    checked.entries = lines.number;
     if checked.entries > 0 {
         checked.last = hash(&before);
     }
@@ -233,14 +297,14 @@ pub fn verify(dir: &DataDir) -> Result<Checked, AuditError> {
 }
 
 /// An object that carries no hash.
-fn is_of_before(line: &str) -> bool {
-    let value: Result<serde_json::Value, _> = serde_json::from_str(line);
+fn is_of_before(line: &[u8]) -> bool {
+    let value: Result<serde_json::Value, _> = serde_json::from_slice(line);
     value.is_ok_and(|v| v.is_object() && v.get("previous").is_none())
 }
 
 /// The entry of a line, if it is the `number`-th behind `before`.
-fn follows(line: &str, number: u64, before: &str) -> Result<Entry, &'static str> {
-    let entry: Entry = serde_json::from_str(line).map_err(|_| "it is not an entry")?;
+fn follows(line: &[u8], number: u64, before: &[u8]) -> Result<Entry, &'static str> {
+    let entry: Entry = serde_json::from_slice(line).map_err(|_| "it is not an entry")?;
     if entry.number != number {
         return Err("its number is not the next one");
     }
@@ -255,19 +319,12 @@ fn follows(line: &str, number: u64, before: &str) -> Result<Entry, &'static str>
 /// # Errors
 /// The file cannot be read, or was changed.
 pub fn read(dir: &DataDir) -> Result<Vec<Entry>, AuditError> {
-    let path = dir.audit();
-    let name = path.display().to_string();
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(cause) => return Err(AuditError::Io { path: name, cause }),
-    };
-    let (mut entries, mut before) = (Vec::new(), String::new());
-    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
-        let line = line.map_err(|cause| AuditError::Io { path: name.clone(), cause })?;
-        let broken = |why| AuditError::Broken { path: name.clone(), line: number, why };
-        entries.push(follows(&line, number, &before).map_err(broken)?);
-        before = line;
+    let Some(mut lines) = Lines::open(&dir.audit())? else { return Ok(Vec::new()) };
+    let (mut entries, mut before, mut line) = (Vec::new(), Vec::new(), Vec::new());
+    while lines.next_into(&mut line)?.is_some() {
+        let entry = follows(&line, lines.number, &before).map_err(|why| lines.broken(why))?;
+        entries.push(entry);
+        std::mem::swap(&mut before, &mut line);
     }
     Ok(entries)
 }
@@ -275,17 +332,14 @@ pub fn read(dir: &DataDir) -> Result<Vec<Entry>, AuditError> {
 /// Every entry that can be read, whether or not the chain holds; lines that are none are passed over.
 ///
 /// # Errors
-/// The file cannot be read.
+/// The file cannot be read, or a line of it has no end.
 pub fn read_unchecked(dir: &DataDir) -> Result<Vec<Entry>, AuditError> {
-    let path = dir.audit();
-    match std::fs::read(&path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(cause) => Err(AuditError::Io { path: path.display().to_string(), cause }),
-        Ok(bytes) => {
-            let lines = bytes.split(|b| *b == b'\n');
-            Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
-        }
+    let Some(mut lines) = Lines::open(&dir.audit())? else { return Ok(Vec::new()) };
+    let (mut entries, mut line) = (Vec::new(), Vec::new());
+    while lines.next_into(&mut line)?.is_some() {
+        entries.extend(serde_json::from_slice::<Entry>(&line).ok());
     }
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -385,6 +439,57 @@ mod tests {
         probe(&dir).unwrap();
         assert!(!dir.audit().exists(), "asking leaves nothing");
         std::fs::create_dir(dir.audit()).unwrap();
-        assert!(matches!(probe(&dir), Err(AuditError::Io { .. })));
+        assert!(matches!(probe(&dir), Err(AuditError::NotAFile(_))));
+    }
+
+    /// What each way of using the log says.
+    fn refusals(dir: &DataDir) -> Vec<AuditError> {
+        vec![
+            probe(dir).unwrap_err(),
+            append(dir, Timestamp(0), "suppress", serde_json::json!({})).unwrap_err(),
+            unfinished(dir).unwrap_err(),
+            verify(dir).unwrap_err(),
+            read(dir).unwrap_err(),
+            read_unchecked(dir).unwrap_err(),
+        ]
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        for device in ["/dev/zero", "/dev/full"] {
+            std::os::unix::fs::symlink(device, dir.audit()).unwrap();
+            for refusal in refusals(&dir) {
+                assert!(matches!(refusal, AuditError::NotAFile(_)), "{device}: {refusal}");
+                assert!(refusal.to_string().contains("audit.jsonl` is not a regular file; move"));
+            }
+            std::fs::remove_file(dir.audit()).unwrap();
+        }
+        let made = std::process::Command::new("mkfifo").arg(dir.audit()).status().unwrap();
+        assert!(made.success());
+        assert!(refusals(&dir).iter().all(|r| matches!(r, AuditError::NotAFile(_))));
+    }
+
+    #[test]
+    fn a_log_and_a_line_have_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        let file = File::create(dir.audit()).unwrap();
+        // A hole, which takes no room on the disk.
+        file.set_len(LOG_BYTES_MAX + 1).unwrap();
+        for refusal in refusals(&dir) {
+            assert!(matches!(refusal, AuditError::TooLong { .. }), "{refusal}");
+            assert!(refusal.to_string().contains("audit.jsonl` has 268435457 bytes"), "{refusal}");
+        }
+        file.set_len(LINE_BYTES_MAX).unwrap();
+        for refusal in refusals(&dir) {
+            assert!(matches!(refusal, AuditError::Broken { line: 1, .. }), "{refusal}");
+        }
+        file.set_len(LINE_BYTES_MAX - 1).unwrap();
+        append(&dir, Timestamp(0), "suppress", serde_json::json!({})).unwrap();
+        let entries = read_unchecked(&dir).unwrap();
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [2]);
     }
 }
