@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use utoipa::ToSchema;
 
@@ -101,8 +101,11 @@ pub(crate) async fn stream(
     };
     let (sender, events) = mpsc::channel(WAITING_MAX);
     let shared = service.shared.clone();
-    let teller = Teller { shared, caller, sender, position: (0, 0) };
-    actix_web::rt::spawn(teller.run(last, service.stopping.clone(), room));
+    // Before the answer, and before the book is read: whatever comes from now on is heard.
+    let news = shared.book.listen();
+    let position = now(&shared.book.read());
+    let teller = Teller { shared, caller, sender, position };
+    actix_web::rt::spawn(teller.run(last, news, service.stopping.clone(), room));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("X-Accel-Buffering", "no"))
@@ -123,11 +126,10 @@ impl Teller {
     async fn run(
         mut self,
         last: Option<Position>,
+        mut news: broadcast::Receiver<News>,
         mut stopping: watch::Receiver<bool>,
         _room: OwnedSemaphorePermit,
     ) {
-        // Before the book is read: what comes meanwhile is heard, and not told twice.
-        let mut news = self.shared.book.listen();
         if self.begin(last).await.is_err() {
             return;
         }
@@ -149,15 +151,11 @@ impl Teller {
     }
 
     async fn begin(&mut self, last: Option<Position>) -> Result<(), Left> {
-        let (now, missed) = {
-            let book = self.shared.book.read();
-            let now = (book.lines(), book.decided());
-            // An id of another life of the data says nothing of this one.
-            let last = last.map(|(lines, decided)| (lines.min(now.0), decided.min(now.1)));
-            (now, last.map(|last| (last, missed(&book, last))))
-        };
-        self.position = now;
-        let Some((last, missed)) = missed else { return self.send("hello", "{}").await };
+        let Some((lines, decided)) = last else { return self.send("hello", "{}").await };
+        let now = self.position;
+        // An id of another life of the data says nothing of this one.
+        let last = (lines.min(now.0), decided.min(now.1));
+        let missed = missed(&self.shared.book.read(), last);
         if missed.len() > MISSED_MAX {
             return self.gap().await;
         }
@@ -165,7 +163,7 @@ impl Teller {
         for news in missed {
             self.tell(news).await?;
         }
-        self.position = now;
+        self.position = (self.position.0.max(now.0), self.position.1.max(now.1));
         Ok(())
     }
 
@@ -218,10 +216,7 @@ impl Teller {
     }
 
     async fn gap(&mut self) -> Result<(), Left> {
-        self.position = {
-            let book = self.shared.book.read();
-            (book.lines(), book.decided())
-        };
+        self.position = now(&self.shared.book.read());
         self.send("gap", "{}").await
     }
 
@@ -234,6 +229,11 @@ impl Teller {
             _ => Err(Left),
         }
     }
+}
+
+/// Where who has heard everything is.
+fn now(book: &AlertBook) -> Position {
+    (book.lines(), book.decided())
 }
 
 /// What came behind a position: lines by number, then decisions by number.

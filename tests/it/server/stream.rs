@@ -35,14 +35,15 @@ impl Stream {
         self.0.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
-    /// The next event that is no tick.
+    /// The next event that is no tick; ticks come every five seconds.
     fn next(&mut self) -> Event {
-        loop {
+        for _ in 0..24 {
             let event = self.any();
             if event.name != "tick" && event.name != "hello" {
                 return event;
             }
         }
+        panic!("nothing is told");
     }
     fn any(&mut self) -> Event {
         let (mut id, mut name) = (String::new(), String::new());
