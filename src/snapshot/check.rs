@@ -15,6 +15,9 @@ use crate::store::{display_ring, keys};
 /// Bytes that one line of SHA256SUMS may have: a digest and the longest name of a zip.
 const SUM_LINE_BYTES_MAX: u64 = 66 + 65_536 + 1;
 
+/// Entries that a thread checks before it says what it found.
+const TOGETHER: usize = 32;
+
 /// What was found to be whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -49,12 +52,16 @@ pub(super) fn verify_open(archive: &mut Archive) -> Result<Verified, SnapshotErr
     pool::ordered::<_, _, SnapshotError>(
         pool::threads(),
         |give| {
-            let _ = sums.iter().enumerate().map(|(index, sum)| (index, sum.as_str())).all(give);
+            let _ = sums.chunks(TOGETHER).enumerate().all(give);
             Ok(())
         },
-        |(index, sum)| check(&mut archive.clone(), index, sum),
-        |checked| {
-            accounts += u64::from(checked?);
+        |(number, sums)| {
+            let mut archive = archive.clone();
+            let each = (number * TOGETHER..).zip(sums);
+            each.map(|(index, sum)| Ok(u64::from(check(&mut archive, index, sum)?))).sum()
+        },
+        |checked: Result<u64, SnapshotError>| {
+            accounts += checked?;
             Ok(())
         },
     )?;

@@ -21,6 +21,7 @@ mod files;
 mod frames;
 mod manifest;
 mod names;
+mod paper;
 mod pool;
 pub mod restore;
 pub mod retention;

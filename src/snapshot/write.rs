@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use zip::write::{PreparedZipFile, SimpleFileOptions};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::manifest::{EventTime, Manifest};
+use super::paper::Paper;
 use super::{About, SnapshotError, files, frames, names, pool};
 use crate::store::census::Group;
 use crate::store::schema::run;
@@ -24,8 +25,9 @@ const LEVEL: i64 = 1;
 const RUN_BYTES: usize = 8 << 20;
 /// Longest kind of a key that names an entry.
 const KIND_BYTES_MAX: usize = 32;
-/// Bytes collected before they are written.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes of entries that are handed on together: a few models. Threads that wake each other for each
+/// entry take longer over that than over the entry.
+const BUNDLE_BYTES: usize = 128 << 10;
 
 /// Writes what `store` holds at a checkpoint to `out`, which appears whole or not at all and
 /// replaces a file of that name. `observer` hears how many accounts were read.
@@ -47,9 +49,9 @@ pub fn create(
     sheet.add(pack(Plain { name: names::MANIFEST.to_owned(), bytes: first }))?;
     pool::ordered(
         pool::threads(),
-        |give| contents.give(give, observer),
-        pack,
-        |packed| sheet.add(packed),
+        |give| bundled(give, |give| contents.give(give, observer)),
+        |bundle: Vec<Plain>| bundle.into_iter().map(pack).collect::<Vec<_>>(),
+        |bundle| bundle.into_iter().try_for_each(|packed| sheet.add(packed)),
     )?;
     sheet.alerts(store)?;
     sheet.finish()?;
@@ -116,6 +118,25 @@ struct Packed {
     file: zip::result::ZipResult<PreparedZipFile>,
     name: String,
     sum: String,
+}
+
+/// Hands on what `produce` gives, several at a time.
+fn bundled(
+    give: pool::Give<'_, Vec<Plain>>,
+    produce: impl FnOnce(pool::Give<'_, Plain>) -> Result<(), SnapshotError>,
+) -> Result<(), SnapshotError> {
+    let (mut bundle, mut bytes) = (Vec::new(), 0);
+    produce(&mut |plain: Plain| {
+        bytes += plain.bytes.len();
+        bundle.push(plain);
+        if bytes < BUNDLE_BYTES {
+            return true;
+        }
+        bytes = 0;
+        give(std::mem::take(&mut bundle))
+    })?;
+    give(bundle);
+    Ok(())
 }
 
 fn pack(plain: Plain) -> Packed {
@@ -294,15 +315,14 @@ fn nameless(key: &[u8]) -> SnapshotError {
 
 /// The file under construction.
 struct Sheet<'a> {
-    zip: ZipWriter<BufWriter<&'a File>>,
+    zip: ZipWriter<Paper<'a>>,
     sums: String,
     out: &'a Path,
 }
 
 impl<'a> Sheet<'a> {
     fn new(out: &'a Path, file: &'a File) -> Sheet<'a> {
-        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Sheet { zip: ZipWriter::new(file), sums: String::new(), out }
+        Sheet { zip: ZipWriter::new(Paper::new(file)), sums: String::new(), out }
     }
 
     fn failed(&self, cause: zip::result::ZipError) -> SnapshotError {
@@ -350,9 +370,9 @@ impl<'a> Sheet<'a> {
         let sums = std::mem::take(&mut self.sums);
         self.zip.write_all(sums.as_bytes()).map_err(SnapshotError::io(self.out, "written"))?;
         let out = self.out;
-        let file = self.zip.finish().map_err(|e| SnapshotError::io(out, "written")(e.into()))?;
-        file.into_inner().map_err(|e| SnapshotError::io(out, "written")(e.into_error()))?;
-        Ok(())
+        let mut file =
+            self.zip.finish().map_err(|e| SnapshotError::io(out, "written")(e.into()))?;
+        file.flush().map_err(SnapshotError::io(out, "written"))
     }
 }
 

@@ -61,6 +61,18 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Of one entry.
+    pub fn of(key: &[u8], value: &[u8]) -> Tally {
+        let mut identity = Vec::with_capacity(key.len() + 32);
+        identity.extend_from_slice(&(key.len() as u64).to_le_bytes());
+        identity.extend_from_slice(key);
+        identity.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        match envelope::header(value) {
+            Some(header) => identity.extend_from_slice(header),
+            None => identity.extend_from_slice(&crc32c::crc32c(value).to_le_bytes()),
+        }
+        Tally { entries: 1, bytes: (key.len() + value.len()) as u64, digest: xxh3_128(&identity) }
+    }
     fn add(&mut self, entry: &Tally) {
         self.entries = self.entries.wrapping_add(entry.entries);
         self.bytes = self.bytes.wrapping_add(entry.bytes);
@@ -107,11 +119,15 @@ impl Census {
     }
     /// Enters an entry.
     pub fn add(&mut self, key: &[u8], value: &[u8]) {
-        self.groups[Group::of(key) as usize].add(&entry(key, value));
+        self.enter(key, &Tally::of(key, value));
     }
-    /// Strikes an entry out.
-    pub fn remove(&mut self, key: &[u8], value: &[u8]) {
-        self.groups[Group::of(key) as usize].subtract(&entry(key, value));
+    /// Enters the entry of `key`.
+    pub fn enter(&mut self, key: &[u8], entry: &Tally) {
+        self.groups[Group::of(key) as usize].add(entry);
+    }
+    /// Strikes the entry of `key` out.
+    pub fn strike(&mut self, key: &[u8], entry: &Tally) {
+        self.groups[Group::of(key) as usize].subtract(entry);
     }
     /// The same entries, whatever the number of batches that wrote them.
     pub fn same_entries(&self, other: &Census) -> bool {
@@ -143,19 +159,6 @@ impl Census {
     }
 }
 
-/// The tally of one entry.
-fn entry(key: &[u8], value: &[u8]) -> Tally {
-    let mut identity = Vec::with_capacity(key.len() + 32);
-    identity.extend_from_slice(&(key.len() as u64).to_le_bytes());
-    identity.extend_from_slice(key);
-    identity.extend_from_slice(&(value.len() as u64).to_le_bytes());
-    match envelope::header(value) {
-        Some(header) => identity.extend_from_slice(header),
-        None => identity.extend_from_slice(&crc32c::crc32c(value).to_le_bytes()),
-    }
-    Tally { entries: 1, bytes: (key.len() + value.len()) as u64, digest: xxh3_128(&identity) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +172,7 @@ mod tests {
         }
         assert_eq!(one, two);
         assert_eq!((one.entries(), one.bytes()), (100, 1200));
-        two.remove(b"a/\x05", &[5; 9]);
+        two.strike(b"a/\x05", &Tally::of(b"a/\x05", &[5; 9]));
         assert!(!one.same_entries(&two));
         two.add(b"a/\x05", &[6; 9]);
         assert_eq!(two.entries(), 100);

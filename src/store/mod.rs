@@ -11,6 +11,7 @@ pub mod decisions;
 pub mod display_ring;
 pub mod envelope;
 pub mod keys;
+pub mod known;
 pub mod ladder;
 pub mod layout;
 pub mod lock;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::census::{Census, Group};
+use super::census::{Census, Group, Tally};
 use super::envelope::EnvelopeError;
+use super::known::Known;
 use super::mark::Mark;
 use super::{StateStore, StoreError, Visit, WriteBatch, keys, lock, quiet};
 
@@ -26,9 +27,23 @@ pub struct SledStore {
     db: Option<sled::Db>,
     dir: PathBuf,
     place: String,
-    census: Mutex<Census>,
+    books: Mutex<Books>,
     /// The census as it was found at open.
     found: Found,
+}
+
+/// What is kept up with every batch.
+#[derive(Debug)]
+struct Books {
+    census: Census,
+    known: Known,
+}
+
+/// A batch as the engine takes it, and what is so once it has.
+struct Counted {
+    inner: sled::Batch,
+    census: Census,
+    entries: Vec<(Vec<u8>, Option<Tally>)>,
 }
 
 /// The census that a database was opened with.
@@ -86,22 +101,18 @@ impl SledStore {
             Found::Census(census) => **census,
             _ => Census::default(),
         };
-        let store = SledStore {
-            db: Some(db),
-            dir: dir.to_owned(),
-            place,
-            census: Mutex::new(census),
-            found,
-        };
+        let known = if found == Found::Nothing { Known::empty() } else { Known::default() };
+        let books = Mutex::new(Books { census, known });
+        let store = SledStore { db: Some(db), dir: dir.to_owned(), place, books, found };
         if matches!(store.found, Found::NoCensus | Found::Damaged(_)) {
-            *store.lock() = store.count()?;
+            store.lock().census = store.count()?;
         }
         Ok(store)
     }
 
     /// What it should hold now.
     pub fn census(&self) -> Census {
-        *self.lock()
+        self.lock().census
     }
 
     /// The census that it was opened with.
@@ -120,10 +131,11 @@ impl SledStore {
     /// The engine failed.
     pub fn recount(&self) -> Result<(), StoreError> {
         let mut counted = self.count()?;
-        let mut census = self.lock();
-        counted.writes = census.writes + 1;
+        let mut books = self.lock();
+        counted.writes = books.census.writes + 1;
         self.apply(sled::Batch::default(), &counted)?;
-        *census = counted;
+        // What was written may not be what is there.
+        *books = Books { census: counted, known: Known::default() };
         Ok(())
     }
 
@@ -144,9 +156,9 @@ impl SledStore {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Census> {
-        // The census is replaced as a whole, after its batch was written.
-        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        // They are changed after their batch was written, by what does not panic.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the engine, whose panics become errors.
@@ -166,30 +178,47 @@ impl SledStore {
         }
     }
 
-    /// What the engine is to do, and the census once it has.
-    fn counted(
-        &self,
-        batch: WriteBatch,
-        census: &Census,
-    ) -> Result<(sled::Batch, Census), StoreError> {
-        let entries: BTreeMap<_, _> = batch.entries.into_iter().collect();
-        let mut next = *census;
-        let mut inner = sled::Batch::default();
-        for (key, value) in entries.into_iter().filter(|(key, _)| key != keys::CENSUS) {
-            // The page is read for the write anyway.
-            if let Some(old) = self.ask("read", |db| db.get(&key))? {
-                next.remove(&key, &old);
+    /// What the engine is to do, and what is so once it has.
+    fn counted(&self, batch: WriteBatch, books: &Books) -> Result<Counted, StoreError> {
+        let changes: BTreeMap<_, _> = batch.entries.into_iter().collect();
+        let (mut census, mut inner) = (books.census, sled::Batch::default());
+        let mut entries = Vec::with_capacity(changes.len());
+        for (key, value) in changes.into_iter().filter(|(key, _)| key != keys::CENSUS) {
+            let old = match books.known.find(&key) {
+                Some(known) => known,
+                None => self.ask("read", |db| db.get(&key))?.map(|old| Tally::of(&key, &old)),
+            };
+            if let Some(old) = old {
+                census.strike(&key, &old);
+            }
+            let new = value.as_ref().map(|value| Tally::of(&key, value));
+            if let Some(new) = &new {
+                census.enter(&key, new);
             }
             match value {
-                Some(value) => {
-                    next.add(&key, &value);
-                    inner.insert(key, value);
-                }
-                None => inner.remove(key),
+                Some(value) => inner.insert(key.as_slice(), value),
+                None => inner.remove(key.as_slice()),
             }
+            entries.push((key, new));
         }
-        next.writes += 1;
-        Ok((inner, next))
+        census.writes += 1;
+        Ok(Counted { inner, census, entries })
+    }
+
+    /// Takes over what a batch made so, or forgets what is known where it may not have.
+    fn settle(
+        books: &mut Books,
+        census: Census,
+        entries: Vec<(Vec<u8>, Option<Tally>)>,
+        written: Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if written.is_err() {
+            books.known = Known::default();
+            return written;
+        }
+        books.census = census;
+        entries.into_iter().for_each(|(key, entry)| books.known.note(key, entry));
+        Ok(())
     }
 
     /// Writes and flushes a batch without its census, which the next [`StateStore::write`] brings: for
@@ -199,11 +228,10 @@ impl SledStore {
     /// # Errors
     /// The engine failed.
     pub fn fill(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let mut census = self.lock();
-        let (inner, next) = self.counted(batch, &census)?;
-        self.ask("written", |db| db.apply_batch(inner).and_then(|()| db.flush()))?;
-        *census = next;
-        Ok(())
+        let mut books = self.lock();
+        let Counted { inner, census, entries } = self.counted(batch, &books)?;
+        let written = self.ask("written", |db| db.apply_batch(inner).and_then(|()| db.flush()));
+        SledStore::settle(&mut books, census, entries, written.map(drop))
     }
 
     fn apply(&self, mut batch: sled::Batch, census: &Census) -> Result<(), StoreError> {
@@ -318,11 +346,10 @@ impl StateStore for SledStore {
         Ok(self.ask("read", |db| db.get(key))?.map(|v| v.to_vec()))
     }
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let mut census = self.lock();
-        let (inner, next) = self.counted(batch, &census)?;
-        self.apply(inner, &next)?;
-        *census = next;
-        Ok(())
+        let mut books = self.lock();
+        let Counted { inner, census, entries } = self.counted(batch, &books)?;
+        let written = self.apply(inner, &census);
+        SledStore::settle(&mut books, census, entries, written)
     }
     fn scan(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
         let Some(db) = &self.db else { return Ok(()) };
@@ -336,7 +363,7 @@ impl StateStore for SledStore {
         Ok(())
     }
     fn entries(&self, group: Group) -> Option<u64> {
-        Some(self.lock().group(group).entries)
+        Some(self.lock().census.group(group).entries)
     }
     fn flush(&self) -> Result<(), StoreError> {
         let census = self.census();
