@@ -170,6 +170,17 @@ def settle(service, expected, patience=120):
     return applied
 
 
+def caught_up(service, newest, patience=120):
+    """Waits until the newest of all records is read, whichever process read the others."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        seen = service.status()["newest"]
+        if seen and seen[:23] >= newest[:23]:
+            return
+        time.sleep(0.2)
+    raise SystemExit("the inbox was not read in time")
+
+
 class Watch(threading.Thread):
     """When alerts come out, by id and revision, from the event stream."""
 
@@ -323,6 +334,7 @@ def kill(args, scratch):
             service.start()
             link = service.connection()
     total = sum(count for _, count, _ in bodies)
+    caught_up(service, max(newest for _, _, newest in bodies))
     service.stop()
     alerts = service.alerts()
     logs = scratch / "kill-logs.jsonl"
