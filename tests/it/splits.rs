@@ -308,8 +308,11 @@ proptest! {
     ) {
         let (world, expected) = &STREAMS[usize::from(by_hour)];
         let got = play(world, &parts, last);
+        // An end inside a blob hour lets the watermark go on: what comes later in that hour and lies
+        // more than the lateness behind is late then, and is learnt as such.
+        let inside_an_hour = by_hour && parts.iter().any(|(part, _)| matches!(part, Part::Ends(_)));
         let differs = differing(&models(&got.1), &models(&expected.1));
-        prop_assert_eq!(differs, Vec::<String>::new());
+        prop_assert!(inside_an_hour || differs.is_empty(), "{:?}", differs);
         let (got, expected) = (told(&got.0), told(&expected.0));
         for (id, severities) in &expected {
             prop_assert!(got.get(id).is_some_and(|s| s.is_superset(severities)), "{} lost", id);
